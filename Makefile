@@ -1,0 +1,52 @@
+# Thin by intent: what a target does stands in `tools/`, which needs Python alone.
+
+PYTHON ?= python3
+STACK ?= embedded
+TESTS ?= tests
+
+TOOLS := '$(PYTHON)' -m tools
+VENV := .venv/bin
+
+ifeq (,$(shell command -v '$(PYTHON)'))
+$(error no `$(PYTHON)` on PATH: install Python 3.11 or newer, or name it: make PYTHON=python3.13)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help up preview down test check doctor tools shell clean
+
+help: ## say what can be done
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@printf '\nSTACK=%s  which Pulumi.<stack>.yaml    PYTHON=%s  3.11 or newer\n' '$(STACK)' '$(PYTHON)'
+
+up: ## deploy STACK, with a cluster of its own where the stack says so
+	@$(TOOLS) up '$(STACK)'
+
+preview: ## say what `up` would change, and change nothing
+	@$(TOOLS) preview '$(STACK)'
+
+down: ## remove everything that `up` made
+	@$(TOOLS) down '$(STACK)'
+
+test: ## run all tests, on the real engine and a real API server too (what CI runs)
+	@$(TOOLS) install
+	@$(TOOLS) run -- python -m pytest $(TESTS)
+
+check: ## lint, types and the tests that need no engine: a minute
+	@$(TOOLS) install venv
+	@$(VENV)/ruff check
+	@$(VENV)/ruff format --check
+	@$(VENV)/pyright
+	@$(VENV)/python -m pytest -m 'not engine' $(TESTS)
+
+doctor: ## say what is installed, where it came from, and what mends the rest
+	@$(TOOLS) doctor
+
+tools: ## put every tool in place: installed, downloaded or built
+	@$(TOOLS) install
+
+shell: ## open a shell in which pulumi and kubectl work by hand
+	@$(TOOLS) install
+	@$(TOOLS) run -- "$${SHELL:-/bin/sh}"
+
+clean: ## remove .venv, links and caches; stacks, their state and the shared cache of tools stay
+	@$(TOOLS) clean

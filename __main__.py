@@ -1,0 +1,38 @@
+"""llm-d on Kubernetes: one stack file in, one endpoint per model out."""
+
+import pulumi
+
+from components import (
+    Cluster,
+    GatewayProviders,
+    InferencePool,
+    ModelService,
+    Monitoring,
+    Namespace,
+    clusters,
+    gateways,
+)
+from components.outputs import endpoints
+from stack.load import load
+
+plan = load(clusters=clusters.kinds(), gateways=gateways.kinds())
+hf_token = pulumi.Config().get_secret("hfToken")
+
+cluster = Cluster("cluster", cluster=plan.cluster)
+gateway = GatewayProviders("gateway", gateway=plan.gateway, opts=cluster.here())
+namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=cluster.here())
+
+for model in plan.models:
+    pool = InferencePool(model("pool"), pool=model.pool, opts=cluster.here(gateway, namespace))
+    ModelService(model("model"), service=model.service, opts=cluster.here(namespace))
+    if model.monitors:
+        Monitoring(
+            model("monitoring"),
+            monitors=model.monitors,
+            pool=model.pool,
+            service=model.service,
+            opts=cluster.here(pool),
+        )
+
+for key, value in endpoints(plan, kubeconfig=cluster.kubeconfig, context=cluster.context).items():
+    pulumi.export(key, value)

@@ -1,0 +1,52 @@
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import clusters
+from stack import plan
+
+
+class Cluster(pulumi.ComponentResource):
+    """The cluster, and the one provider through which anything is put on it."""
+
+    provider: k8s.Provider
+    kubeconfig: str | None
+    context: str
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        cluster: plan.Cluster,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:components:Cluster", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        access = clusters.kinds()[cluster.kind].connect(name, cluster, child)
+        self.kubeconfig, self.context, self._owner = (
+            access.kubeconfig,
+            access.context,
+            access.owner,
+        )
+        self.provider = k8s.Provider(
+            name,
+            kubeconfig=access.kubeconfig,
+            context=access.context,
+            # A new kubeconfig for the same cluster must not plan to replace everything on it.
+            cluster_identifier=cluster.identity,
+            # An edited ConfigMap is an update, not an object deleted and made again.
+            enable_config_map_mutable=True,
+            enable_secret_mutable=True,
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[access.owner] if access.owner else None
+            ),
+        )
+        self.register_outputs({"kubeconfig": self.kubeconfig, "context": self.context})
+
+    def here(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Options that put a component on this cluster, after others.
+
+        What stands on a cluster of the stack's own goes with it: one delete instead of many.
+        """
+        return pulumi.ResourceOptions(
+            provider=self.provider, deleted_with=self._owner, depends_on=[*after]
+        )

@@ -1,0 +1,73 @@
+"""A cluster that is there: the stack says which context of the kubeconfig it is."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pulumi
+import yaml
+
+from components.clusters import Access, Kind
+from stack import config, plan
+from stack.hardware import Hardware
+from stack.problems import unknown, wrong
+
+
+class Settings(config.Cluster):
+    """A cluster that someone else made."""
+
+    kind: Literal["existing"]
+    context: str
+    """Of the kubeconfig; never the current one, so that a stack cannot land elsewhere."""
+    kubeconfig: str | None = None
+    """Path; left out, what $KUBECONFIG says, or ~/.kube/config."""
+    nodes: config.Nodes | None = None
+    """What the cluster has for pods; left out, nothing is checked against it."""
+
+
+def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> Access:
+    settings = cluster.settings
+    assert isinstance(settings, Settings)  # noqa: S101 - the plan chose this kind by it
+    return Access(kubeconfig=settings.kubeconfig, context=settings.context, owner=None)
+
+
+def nodes(settings: Settings, hardware: Hardware) -> config.Nodes | None:
+    return settings.nodes
+
+
+def problems(settings: Settings) -> Iterator[str]:
+    """A kubeconfig without the context. None at all is fine: a preview needs no cluster."""
+    contexts: set[str] = set()
+    for path in files(settings):
+        try:
+            contexts |= contexts_of(path)
+        except (OSError, yaml.YAMLError) as error:
+            yield wrong("cluster.kubeconfig", str(path), f"a kubeconfig: {error}")
+            return
+    if contexts and settings.context not in contexts:
+        yield unknown("cluster.context", settings.context, contexts)
+    elif not contexts and settings.kubeconfig:
+        yield wrong("cluster.kubeconfig", settings.kubeconfig, "a kubeconfig that has contexts")
+    elif not contexts and not pulumi.runtime.is_dry_run():
+        yield wrong(
+            "cluster.context",
+            settings.context,
+            "a context of your kubeconfig, and there is none: set KUBECONFIG or "
+            "`cluster.kubeconfig`, or create the cluster first",
+        )
+
+
+def files(settings: Settings) -> list[Path]:
+    """The kubeconfig files that are there, as kubectl looks for them."""
+    said = settings.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    paths = (Path(part).expanduser() for part in said.split(os.pathsep) if part)
+    return [path for path in paths if path.is_file()]
+
+
+def contexts_of(path: Path) -> set[str]:
+    document: Any = yaml.safe_load(path.read_text()) or {}
+    return {str(one.get("name")) for one in document.get("contexts") or ()}
+
+
+KIND = Kind(settings=Settings, nodes=nodes, problems=problems, connect=connect)

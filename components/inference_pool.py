@@ -1,0 +1,261 @@
+import hashlib
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+import pulumi_kubernetes.apps.v1 as apps
+import pulumi_kubernetes.core.v1 as core
+import pulumi_kubernetes.meta.v1 as meta
+import pulumi_kubernetes.rbac.v1 as rbac
+
+from components.pods import RESTRICTED, RESTRICTED_POD
+from stack import plan
+from stack.kinds import Sidecar
+
+GRPC_PORT = 9002
+"""Where a gateway asks, by Envoy's external processing."""
+HEALTH_PORT = 9003
+METRICS_PORT = 9090
+CONFIG_DIR = "/config"
+CONFIG_FILE = "default-plugins.yaml"
+DRAIN_SECONDS = 130
+"""As long as the longest answer that a pod of the pool may still be giving."""
+
+
+class InferencePool(pulumi.ComponentResource):
+    """A pool over one model's pods, and the endpoint picker that chooses among them."""
+
+    endpoint: str
+    """Host and port inside the cluster where requests come in: the sidecar's, or the picker's."""
+
+    def __init__(
+        self, name: str, *, pool: plan.Pool, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("llm-d:components:InferencePool", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        metadata = metadata_of(pool)
+
+        account = core.ServiceAccount(f"{name}-account", metadata=metadata, opts=child)
+        role = rbac.Role(f"{name}-role", metadata=metadata, rules=rules(pool), opts=child)
+        binding = rbac.RoleBinding(
+            f"{name}-role-binding",
+            metadata=metadata,
+            role_ref=reference("Role", pool.picker),
+            subjects=subjects(pool),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[role, account]),
+        )
+        cluster_role = rbac.ClusterRole(
+            f"{name}-cluster-role",
+            metadata={"name": pool.cluster_role, "labels": labels(pool)},
+            rules=metrics_rules(),
+            opts=child,
+        )
+        cluster_binding = rbac.ClusterRoleBinding(
+            f"{name}-cluster-role-binding",
+            metadata={"name": pool.cluster_role, "labels": labels(pool)},
+            role_ref=reference("ClusterRole", pool.cluster_role),
+            subjects=subjects(pool),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[cluster_role, account]),
+        )
+        configs = core.ConfigMap(f"{name}-config", metadata=metadata, data=config(pool), opts=child)
+        # The picker is not ready before its pool is there, so the pool comes first.
+        inference_pool = k8s.apiextensions.CustomResource(
+            f"{name}-pool",
+            api_version=f"{pool.group}/v1",
+            kind="InferencePool",
+            metadata={**metadata, "name": pool.name},
+            spec=spec(pool),
+            opts=child,
+        )
+        deployment = apps.Deployment(
+            f"{name}-endpoint-picker",
+            metadata=metadata,
+            spec=picker(pool),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[account, binding, cluster_binding, configs, inference_pool],
+            ),
+        )
+        core.Service(
+            f"{name}-service",
+            metadata=metadata,
+            spec={"selector": selector(pool), "ports": ports(pool), "type": "ClusterIP"},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
+        )
+        port = pool.sidecar.port if pool.sidecar else GRPC_PORT
+        self.endpoint = f"{pool.picker}.{pool.namespace}.svc.cluster.local:{port}"
+        self.register_outputs({"endpoint": self.endpoint})
+
+
+def metadata_of(pool: plan.Pool) -> meta.ObjectMetaArgsDict:
+    return {"name": pool.picker, "namespace": pool.namespace, "labels": labels(pool)}
+
+
+def labels(pool: plan.Pool) -> dict[str, str]:
+    return {"app.kubernetes.io/name": pool.picker}
+
+
+def selector(pool: plan.Pool) -> dict[str, str]:
+    """The label that the guides find the endpoint picker's pods by."""
+    return {"inferencepool": pool.picker}
+
+
+def reference(kind: str, name: str) -> rbac.RoleRefArgsDict:
+    return {"api_group": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+
+
+def subjects(pool: plan.Pool) -> list[rbac.SubjectArgsDict]:
+    return [{"kind": "ServiceAccount", "name": pool.picker, "namespace": pool.namespace}]
+
+
+def rules(pool: plan.Pool) -> list[rbac.PolicyRuleArgsDict]:
+    """What the endpoint picker watches, in its own namespace, and nothing more."""
+    watch = ["get", "list", "watch"]
+    return [
+        {"api_groups": [pool.group], "resources": ["inferencepools"], "verbs": watch},
+        {
+            "api_groups": [pool.objectives_group],
+            "resources": ["inferencemodelrewrites", "inferenceobjectives"],
+            "verbs": watch,
+        },
+        {"api_groups": [""], "resources": ["pods"], "verbs": watch},
+    ]
+
+
+def metrics_rules() -> list[rbac.PolicyRuleArgsDict]:
+    """Metrics are served to those whom the API server knows and lets read /metrics.
+
+    Without the first two rules every scrape fails, whoever asks; the third lets the picker's own
+    account be the one that asks.
+    """
+    return [
+        {
+            "api_groups": ["authentication.k8s.io"],
+            "resources": ["tokenreviews"],
+            "verbs": ["create"],
+        },
+        {
+            "api_groups": ["authorization.k8s.io"],
+            "resources": ["subjectaccessreviews"],
+            "verbs": ["create"],
+        },
+        {"non_resource_urls": ["/metrics"], "verbs": ["get"]},
+    ]
+
+
+def config(pool: plan.Pool) -> dict[str, str]:
+    return {CONFIG_FILE: pool.picker_config, **(pool.sidecar.config if pool.sidecar else {})}
+
+
+def spec(pool: plan.Pool) -> dict[str, Any]:
+    return {
+        "targetPorts": [{"number": pool.target_port}],
+        "selector": {"matchLabels": dict(pool.selects)},
+        # Without its picker a pool says no: sent anywhere, requests would overrun single pods.
+        "endpointPickerRef": {
+            "name": pool.picker,
+            "port": {"number": GRPC_PORT},
+            "failureMode": "FailClose",
+        },
+    }
+
+
+def picker(pool: plan.Pool) -> apps.DeploymentSpecArgsDict:
+    """The endpoint picker's Deployment: one replica, whose view of the caches is its own."""
+    containers = [picker_container(pool), *([proxy(pool.sidecar)] if pool.sidecar else [])]
+    return {
+        "replicas": 1,
+        # Two that overlapped would each know half of what is cached where.
+        "strategy": {"type": "Recreate"},
+        "selector": {"match_labels": selector(pool)},
+        "template": {
+            "metadata": {
+                "labels": selector(pool),
+                # Neither reads its files again: changed files have to mean new pods.
+                "annotations": {"llm-d.ai/config-sha256": digest(config(pool))},
+            },
+            "spec": {
+                "service_account_name": pool.picker,
+                "enable_service_links": False,
+                "termination_grace_period_seconds": DRAIN_SECONDS,
+                "security_context": RESTRICTED_POD,
+                "containers": containers,
+                "volumes": [{"name": "config", "config_map": {"name": pool.picker}}],
+            },
+        },
+    }
+
+
+def digest(files: dict[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+
+
+def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
+    probe: core.ProbeArgsDict = {"grpc": {"port": HEALTH_PORT, "service": "inference-extension"}}
+    return {
+        "name": "epp",
+        "image": pool.image,
+        "image_pull_policy": "IfNotPresent",
+        "args": [
+            f"--pool-name={pool.name}",
+            f"--pool-namespace={pool.namespace}",
+            f"--pool-group={pool.group}",
+            f"--config-file={CONFIG_DIR}/{CONFIG_FILE}",
+            f"--grpc-port={GRPC_PORT}",
+            f"--grpc-health-port={HEALTH_PORT}",
+            f"--metrics-port={METRICS_PORT}",
+            "--zap-encoder=json",
+            "--v=1",
+            "--tracing=false",
+        ],
+        "env": [
+            {
+                "name": "NAMESPACE",
+                "value_from": {"field_ref": {"field_path": "metadata.namespace"}},
+            },
+            {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
+        ],
+        "ports": [
+            {"name": "grpc", "container_port": GRPC_PORT},
+            {"name": "grpc-health", "container_port": HEALTH_PORT},
+            {"name": "metrics", "container_port": METRICS_PORT},
+        ],
+        "liveness_probe": {**probe, "initial_delay_seconds": 5, "period_seconds": 10},
+        "readiness_probe": {**probe, "period_seconds": 2},
+        "resources": {
+            "requests": {"cpu": "250m", "memory": "512Mi"},
+            "limits": {"memory": "2Gi"},
+        },
+        "security_context": RESTRICTED,
+        "volume_mounts": [{"name": "config", "mount_path": CONFIG_DIR, "read_only": True}],
+    }
+
+
+def proxy(sidecar: Sidecar) -> core.ContainerArgsDict:
+    return {
+        "name": sidecar.name,
+        "image": sidecar.image,
+        "image_pull_policy": "IfNotPresent",
+        "args": list(sidecar.args),
+        "ports": [
+            {"name": "http", "container_port": sidecar.port},
+            {"name": "admin", "container_port": sidecar.admin_port},
+        ],
+        "readiness_probe": {
+            "http_get": {"path": sidecar.ready_path, "port": "admin"},
+            "period_seconds": 2,
+        },
+        "resources": {"requests": dict(sidecar.requests), "limits": dict(sidecar.limits)},
+        "security_context": RESTRICTED,
+        "volume_mounts": [{"name": "config", "mount_path": sidecar.config_dir, "read_only": True}],
+    }
+
+
+def ports(pool: plan.Pool) -> list[core.ServicePortArgsDict]:
+    named = {"grpc-ext-proc": GRPC_PORT, "http-metrics": METRICS_PORT}
+    if pool.sidecar:
+        named["http"] = pool.sidecar.port
+    return [
+        {"name": name, "port": port, "target_port": port, "protocol": "TCP"}
+        for name, port in named.items()
+    ]

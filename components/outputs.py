@@ -1,0 +1,36 @@
+"""What a person needs after `pulumi up`: where the models answer, and how to ask one."""
+
+import shlex
+from typing import Any
+
+from stack.plan import Model, Plan
+
+
+def endpoints(plan: Plan, *, kubeconfig: str | None, context: str) -> dict[str, Any]:
+    """The stack's outputs: the same names on every stack."""
+    first = plan.models[0]
+    return {
+        "namespace": plan.namespace.name,
+        "context": context,
+        "kubeconfig": kubeconfig,
+        "models": [model.name for model in plan.models],
+        "inferenceEndpoints": {model.name: endpoint(model) for model in plan.models},
+        "portForwardCommand": port_forward(first, kubeconfig, context),
+    }
+
+
+def endpoint(model: Model) -> str:
+    """URL inside the cluster."""
+    pool = model.pool
+    port = pool.sidecar.port if pool.sidecar else 80
+    return f"http://{pool.picker}.{pool.namespace}.svc.cluster.local:{port}"
+
+
+def port_forward(model: Model, kubeconfig: str | None, context: str) -> str:
+    """Brings a model's endpoint to http://localhost:8000."""
+    pool = model.pool
+    command = ["kubectl", "--context", context, "--namespace", pool.namespace, "port-forward"]
+    if kubeconfig:
+        command[1:1] = ["--kubeconfig", kubeconfig]
+    port = pool.sidecar.port if pool.sidecar else 80
+    return shlex.join([*command, f"service/{pool.picker}", f"8000:{port}"])

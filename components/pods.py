@@ -1,0 +1,21 @@
+"""What every pod of this project has in common: the restricted Pod Security Standard."""
+
+import pulumi_kubernetes.core.v1 as core
+
+USER = 65532
+"""Any but root will do; this is the one that distroless images call nonroot."""
+
+RESTRICTED_POD: core.PodSecurityContextArgsDict = {
+    "run_as_non_root": True,
+    "run_as_user": USER,
+    "run_as_group": USER,
+    # Volumes are the group's to write, whoever made them.
+    "fs_group": USER,
+    "seccomp_profile": {"type": "RuntimeDefault"},
+}
+
+RESTRICTED: core.SecurityContextArgsDict = {
+    "allow_privilege_escalation": False,
+    "read_only_root_filesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}

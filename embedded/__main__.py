@@ -1,0 +1,42 @@
+"""`python3 -m embedded up|start|stop|down|status`: what the stack's Command runs.
+
+What to make comes in the environment, so that no value of a stack file ever reaches a shell:
+
+    LLMD_CLUSTER_ROOT   folder of the cluster
+    LLMD_CLUSTER_NODES  JSON list of nodes: name, allocatable, labels, taints
+    LLMD_CLUSTER_PORT   of the API server; empty takes a free one
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from embedded.cluster import Cluster, ClusterError, Node
+from tools import Missing, resolve
+
+
+def main(action: str) -> None:
+    cluster = Cluster(root=Path(os.environ["LLMD_CLUSTER_ROOT"]).absolute(), tools=resolve)
+    match action:
+        case "up":
+            nodes = [Node(**one) for one in json.loads(os.environ["LLMD_CLUSTER_NODES"])]
+            port = os.environ.get("LLMD_CLUSTER_PORT")
+            print(cluster.up(nodes, port=int(port) if port else None))
+        case "start":
+            cluster.start()
+        case "stop":
+            cluster.stop()
+        case "down":
+            cluster.down()
+        case "status":
+            print(json.dumps({"ready": cluster.ready(), "processes": cluster.running()}))
+        case _:
+            sys.exit(f"python3 -m embedded: `{action}`, expected up, start, stop, down or status")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1] if len(sys.argv) > 1 else "")
+    except (ClusterError, Missing) as error:
+        sys.exit(f"embedded cluster: {error}")

@@ -1,0 +1,366 @@
+"""One control plane in one folder: made, started, stopped and removed, at any time, twice."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+NAME = "llm-d"
+CONTEXT = f"kwok-{NAME}"
+"""kwokctl's name for the cluster's kubeconfig context."""
+
+COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+TOOLS = (*COMPONENTS, "kwokctl", "kubectl")
+
+READY_SECONDS = 120.0
+STOP_SECONDS = 3.0
+
+
+class ClusterError(RuntimeError):
+    """What is wrong with the cluster and the way out, in one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A simulated node: what the scheduler is told that the machine offers."""
+
+    name: str
+    allocatable: Mapping[str, str]
+    labels: Mapping[str, str]
+    taints: Sequence[Mapping[str, str]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """The control plane whose files all lie in `root`.
+
+    `tools` finds a binary by its name and raises where there is none.
+    """
+
+    root: Path
+    tools: Callable[[str], Path]
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.root / "kubeconfig"
+
+    @property
+    def _home(self) -> Path:
+        return self.root / "kwok" / "clusters" / NAME
+
+    @property
+    def _complete(self) -> Path:
+        """Exists once the control plane has been made: anything short of that is made anew."""
+        return self.root / "complete"
+
+    def up(self, nodes: Sequence[Node], *, port: int | None = None) -> str:
+        """Make the cluster, or put right what is there; return its kube-system UID.
+
+        `port` is the API server's; None takes a free one. It is fixed when the cluster is made.
+        """
+        with self._locked():
+            if self._complete.exists():
+                self._start()
+            else:
+                self._remove()
+                self._create(port)
+                self._complete.touch()
+            self._apply(nodes)
+            return self._uid()
+
+    def start(self) -> None:
+        """Start a cluster that was stopped, or lost its processes to a reboot or a crash."""
+        with self._locked():
+            if not self._complete.exists():
+                raise ClusterError("there is no embedded cluster yet: `make up` makes one")
+            self._start()
+
+    def stop(self) -> None:
+        """End the processes and keep the data."""
+        with self._locked():
+            self._stop()
+
+    def down(self) -> None:
+        """End the processes and remove every file, however far the cluster had come."""
+        if self.root.exists():
+            with self._locked():
+                self._remove()
+            shutil.rmtree(self.root)
+
+    def running(self) -> Mapping[str, int]:
+        """Process id of each component that runs."""
+        return {name: pid for name in COMPONENTS if (pid := self._pid(name))}
+
+    def ready(self) -> bool:
+        """Whether the API server answers and every component runs."""
+        return len(self.running()) == len(COMPONENTS) and self._answers()
+
+    # -- steps, all under the lock
+
+    def _create(self, port: int | None) -> None:
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ports = dict(zip(("etcd", "peer", "kcm", "scheduler", "kwok"), _free_ports(5), strict=True))
+        api = port or _free_ports(1)[0]
+        if _taken(api):
+            raise ClusterError(
+                f"port {api} of 127.0.0.1 is in use: end what listens there, or give "
+                "`llm-d:cluster.port` another value"
+            )
+        client, peer = (f"http://127.0.0.1:{ports[name]}" for name in ("etcd", "peer"))
+        # kwokctl binds to every interface unless told otherwise, flag by flag.
+        extra = {
+            "etcd": {
+                "listen-client-urls": client,
+                "advertise-client-urls": client,
+                "listen-peer-urls": peer,
+                "initial-advertise-peer-urls": peer,
+                "initial-cluster": f"node0={peer}",
+            },
+            "kube-apiserver": {"bind-address": "127.0.0.1"},
+            "kube-controller-manager": {"bind-address": "127.0.0.1"},
+            "kube-scheduler": {"bind-address": "127.0.0.1"},
+            "kwok-controller": {"server-address": f"127.0.0.1:{ports['kwok']}"},
+        }
+        self._kwokctl(
+            "create",
+            "cluster",
+            "--runtime=binary",
+            *(f"--{_flag(name)}-binary={self.tools(name)}" for name in COMPONENTS),
+            f"--etcd-port={ports['etcd']}",
+            f"--kube-apiserver-port={api}",
+            f"--kube-controller-manager-port={ports['kcm']}",
+            f"--kube-scheduler-port={ports['scheduler']}",
+            f"--controller-port={ports['kwok']}",
+            f"--kubeconfig={self.kubeconfig}",
+            "--disable-qps-limits",
+            *(
+                f"--extra-args={component}={flag}={value}"
+                for component, flags in extra.items()
+                for flag, value in flags.items()
+            ),
+        )
+        self.kubeconfig.chmod(0o600)
+        self._wait()
+
+    def _start(self) -> None:
+        if not self.ready():
+            self._stop()
+            self._kwokctl("start", "cluster")
+            self._wait()
+
+    def _stop(self, *, keep_data: bool = True) -> None:
+        # etcd last: without it the API server waits for it instead of ending.
+        for group in (COMPONENTS[1:], COMPONENTS[:1]):
+            for kill in (signal.SIGTERM, signal.SIGKILL) if keep_data else (signal.SIGKILL,):
+                self._signal(group, kill)
+        # What kwokctl would take for a running process after the number is given away again.
+        for file in self._home.glob("pids/*.pid"):
+            file.unlink()
+
+    def _signal(self, components: Sequence[str], kill: signal.Signals) -> None:
+        """Send the signal and wait until they have gone, or STOP_SECONDS."""
+        deadline = time.monotonic() + STOP_SECONDS
+        for pid in (pid for name in components if (pid := self._pid(name))):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, kill)
+        while any(self._pid(name) for name in components) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _remove(self) -> None:
+        self._stop(keep_data=False)
+        for path in (self._complete, self.kubeconfig, self.root / "kwok"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _apply(self, nodes: Sequence[Node]) -> None:
+        """The nodes asked for and no others; status too, which is a resource of its own."""
+        objects = json.dumps(
+            {"apiVersion": "v1", "kind": "List", "items": [manifest(node) for node in nodes]}
+        )
+        apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=embedded", "-f-")
+        self._kubectl(*apply, stdin=objects)
+        self._kubectl(*apply, "--subresource=status", stdin=objects)
+        there = self._kubectl("get", "nodes", "-o", "name").split()
+        if gone := [one for one in there if one.removeprefix("node/") not in names(nodes)]:
+            self._kubectl("delete", *gone)
+
+    def _uid(self) -> str:
+        return self._kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not self.ready():
+            # A component that ended by itself will not come back: say so at once.
+            if missing := [name for name in COMPONENTS if not self._pid(name)]:
+                time.sleep(0.5)
+                if missing := [name for name in missing if not self._pid(name)]:
+                    raise ClusterError(self._why(missing[0]))
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"the API server was not ready after {READY_SECONDS:.0f} s: "
+                    f"read {self._log('kube-apiserver')}, then `make up` again"
+                )
+            time.sleep(0.1)
+        # Admission needs it for every pod, and a controller makes it a moment later.
+        while not self._kubectl("get", "serviceaccount", "default", "--ignore-not-found"):
+            time.sleep(0.1)
+
+    def _why(self, component: str) -> str:
+        log = self._log(component)
+        said = log.read_text(errors="replace") if log.exists() else ""
+        if "address already in use" in said:
+            return (
+                f"{component} ended: one of its ports is in use by now; end what listens there, "
+                "or `make down` and `make up` for free ones"
+            )
+        if "no space left on device" in said:
+            return f"{component} ended: the disk is full; free some space, then `make up` again"
+        last = said.strip().splitlines()[-1:] or ["it wrote no log"]
+        return f"{component} ended: {last[0][:300]}; read {log}, then `make up` again"
+
+    # -- processes and files
+
+    def _answers(self) -> bool:
+        try:
+            return self._kubectl("get", "--raw=/readyz", "--request-timeout=5s") == "ok"
+        except ClusterError:
+            return False
+
+    def _pid(self, component: str) -> int | None:
+        """Of the component's process: a number that was given to another process is not it."""
+        try:
+            pid = int((self._home / "pids" / f"{_file(component)}.pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        return pid if str(self._home) in _command_line(pid) else None
+
+    def _log(self, component: str) -> Path:
+        return self._home / "logs" / f"{_file(component)}.log"
+
+    def _kwokctl(self, *arguments: str) -> None:
+        # A session of its own: the control plane outlives the command that made it.
+        done = subprocess.run(  # noqa: S603 - arguments are ours, and no shell reads them
+            [self.tools("kwokctl"), f"--name={NAME}", *arguments],
+            env=os.environ | {"KWOK_WORKDIR": str(self.root / "kwok")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise ClusterError(f"kwokctl {arguments[0]} failed: {_message(last)}")
+
+    def _kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        done = subprocess.run(  # noqa: S603 - arguments are ours, and no shell reads them
+            [
+                self.tools("kubectl"),
+                f"--kubeconfig={self.kubeconfig}",
+                f"--context={CONTEXT}",
+                f"--cache-dir={self.root / 'kubectl'}",
+                *arguments,
+            ],
+            input=stdin,
+            stdin=None if stdin is not None else subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise ClusterError(f"kubectl {arguments[0]} failed: {last}")
+        return done.stdout
+
+    @contextlib.contextmanager
+    def _locked(self) -> Generator[None]:
+        """One at a time: two that start together must not both make the cluster."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self.root / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def names(nodes: Sequence[Node]) -> set[str]:
+    return {node.name for node in nodes}
+
+
+def manifest(node: Node) -> dict[str, Any]:
+    """The Node object; kwok keeps it Ready."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": node.name,
+            "annotations": {"kwok.x-k8s.io/node": "fake"},
+            "labels": {"kubernetes.io/hostname": node.name, **node.labels},
+        },
+        "spec": {"taints": [dict(taint) for taint in node.taints]},
+        "status": {
+            "allocatable": {"pods": "110", **node.allocatable},
+            "capacity": {"pods": "110", **node.allocatable},
+        },
+    }
+
+
+def _flag(component: str) -> str:
+    """What kwokctl calls the component in its flags."""
+    return "kwok-controller" if component == "kwok" else component
+
+
+_file = _flag
+"""kwokctl names a component's pid and log file as it does its flags."""
+
+
+def _message(line: str) -> str:
+    """The text of one line of kwokctl's JSON log."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return line
+    return ": ".join(str(said[key]) for key in ("msg", "err", "error") if said.get(key))
+
+
+def _command_line(pid: int) -> str:
+    """How the process was started; empty where there is none, or only its zombie."""
+    if (proc := Path("/proc")).joinpath("self").exists():
+        try:
+            return (proc / str(pid) / "cmdline").read_text(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+    return subprocess.run(  # noqa: S603 - a number, and no shell reads it
+        ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607 - macOS has it in /bin
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now; all held at once, so that no two are the same."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+        return False

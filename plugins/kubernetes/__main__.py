@@ -1,0 +1,8 @@
+"""`pulumi-resource-kubernetes ENGINE`: serve until the engine goes away."""
+
+from importlib.metadata import version
+
+from plugins.kubernetes.provider import KubernetesProvider
+from plugins.server import Engine, serve
+
+serve(KubernetesProvider(Engine.from_argv()), version("pulumi-kubernetes"))

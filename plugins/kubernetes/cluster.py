@@ -1,0 +1,243 @@
+"""Requests to one API server, and what kinds it serves. Blocking work runs in threads."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.util import Retry, Timeout
+
+from plugins.kubernetes.access import Access, UnreachableError
+from plugins.kubernetes.credentials import Credentials
+from plugins.kubernetes.errors import ApiError, NoSuchKindError
+from plugins.kubernetes.kinds import Kind
+from plugins.values import Object, at
+
+_T = TypeVar("_T")
+
+CONCURRENCY = 32
+"""Requests at a time: threads, and connections kept open."""
+
+_CONNECT_SECONDS = 5.0
+_READ_SECONDS = 60.0
+_BUSY = (429, 503)  # the API server's own "ask again later"
+
+APPLY = "application/apply-patch+yaml"
+JSON = "application/json"
+JSON_PATCH = "application/json-patch+json"
+
+
+@dataclass(frozen=True)
+class Served:
+    """How the API server serves a kind."""
+
+    kind: Kind
+    plural: str
+    namespaced: bool
+
+    def path(self, namespace: str | None, name: str | None = None) -> str:
+        version = self.kind.api_version
+        parts = ["apis" if "/" in version else "api", version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        if name is not None:
+            parts.append(name)
+        return "/" + "/".join(parts)
+
+
+class Cluster:
+    """One API server, as one user. Errors: ApiError, NoSuchKindError, UnreachableError."""
+
+    def __init__(
+        self, access: Access, environment: Mapping[str, str], seconds: float | None = None
+    ) -> None:
+        """May run a credentials program: call it in a thread. `seconds` limits each request."""
+        self.access = access
+        self._credentials = Credentials(access, environment)
+        self._pool = _pool(access, self._credentials, seconds)
+        self._threads = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="cluster")
+        self._versions: dict[str, asyncio.Future[dict[str, Served]]] = {}
+
+    async def in_thread(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def check(self) -> None:
+        """Raise UnreachableError unless the server answers us."""
+        try:
+            await self.request("GET", "/version")
+        except ApiError as error:
+            if error.code == 401:  # noqa: PLR2004  # HTTP
+                raise UnreachableError(
+                    f"{self.access.server} refuses the credentials of context "
+                    f"`{self.access.context}` in {self.access.source}"
+                ) from error
+            if not error.forbidden:
+                raise UnreachableError(f"{self.access.server} answers: {error.message}") from error
+
+    # -- kinds
+
+    async def served(self, kind: Kind) -> Served:
+        """How a kind is served; raises NoSuchKindError, and asks again the next time."""
+        version = kind.api_version
+        asked = self._versions.get(version)
+        if asked is None:
+            asked = asyncio.ensure_future(self._discover(version))
+            self._versions[version] = asked
+        try:
+            return (await asyncio.shield(asked))[kind.kind]
+        except (KeyError, NoSuchKindError):
+            self._versions.pop(version, None)
+            raise NoSuchKindError(f"the cluster serves no `{kind}`") from None
+        except BaseException:
+            self._versions.pop(version, None)
+            raise
+
+    def forget(self, version: str) -> None:
+        """Ask again what the server serves of an API version."""
+        self._versions.pop(version, None)
+
+    async def _discover(self, version: str) -> dict[str, Served]:
+        try:
+            answer = await self.request("GET", f"/{'apis' if '/' in version else 'api'}/{version}")
+        except ApiError as error:
+            if error.not_found:
+                raise NoSuchKindError(version) from error
+            raise
+        resources: list[Object] = answer.get("resources") or []
+        return {
+            one["kind"]: Served(Kind(version, one["kind"]), one["name"], bool(one["namespaced"]))
+            for one in resources
+            if "/" not in one["name"]
+        }
+
+    # -- objects
+
+    async def get(self, served: Served, namespace: str | None, name: str) -> Object:
+        return await self.request("GET", served.path(namespace, name))
+
+    async def list_all(self, served: Served, namespace: str | None, **query: str) -> list[Object]:
+        answer = await self.request("GET", served.path(namespace), query)
+        return answer.get("items") or []
+
+    async def create(
+        self, served: Served, obj: Object, *, manager: str, dry_run: bool = False
+    ) -> Object:
+        query = {"fieldManager": manager, **_dry(dry_run=dry_run)}
+        path = served.path(at(obj, "metadata", "namespace"))
+        return await self.request("POST", path, query, obj)
+
+    async def apply(
+        self, served: Served, obj: Object, *, manager: str, force: bool, dry_run: bool = False
+    ) -> Object:
+        query = {
+            "fieldManager": manager,
+            "force": str(force).lower(),
+            **_dry(dry_run=dry_run),
+        }
+        path = served.path(at(obj, "metadata", "namespace"), obj["metadata"]["name"])
+        return await self.request("PATCH", path, query, obj, APPLY)
+
+    async def patch(self, served: Served, live: Object, operations: list[Object]) -> Object:
+        """Apply a JSON patch."""
+        path = served.path(at(live, "metadata", "namespace"), live["metadata"]["name"])
+        return await self.request("PATCH", path, {}, operations, JSON_PATCH)
+
+    async def delete(
+        self, served: Served, namespace: str | None, name: str, *, propagation: str
+    ) -> Object:
+        body = {"propagationPolicy": propagation}
+        return await self.request("DELETE", served.path(namespace, name), {}, body)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = JSON,
+    ) -> Object:
+        return await self.in_thread(
+            lambda: self._request(method, path, query or {}, body, content_type)
+        )
+
+    def _request(
+        self, method: str, path: str, query: Mapping[str, str], body: object, content_type: str
+    ) -> Object:
+        headers = {"Accept": JSON, "User-Agent": "llm-d-pulumi"}
+        if authorization := self._credentials.authorization():
+            headers["Authorization"] = authorization
+        data = None
+        if body is not None:
+            headers["Content-Type"] = content_type
+            data = json.dumps(body, separators=(",", ":")).encode()
+        url = f"{self.access.server}{path}" + (f"?{urlencode(query)}" if query else "")
+        try:
+            response = self._pool.request(method, url, body=data, headers=headers)
+        except urllib3.exceptions.HTTPError as error:
+            raise UnreachableError(f"{self.access.server}: {_reason(error)}") from error
+        return _answer(response.status, response.data)
+
+
+def _dry(*, dry_run: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if dry_run else {}
+
+
+def _answer(status: int, data: bytes) -> Object:
+    try:
+        body: Any = json.loads(data)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        body = None
+    if status >= 400:  # noqa: PLR2004  # HTTP
+        if isinstance(body, dict):
+            raise ApiError(status, body)
+        raise ApiError(status, text=data[:200].decode(errors="replace").strip())
+    if not isinstance(body, dict):
+        raise ApiError(status, text="the server's answer is not a JSON object")
+    return body
+
+
+def _pool(access: Access, credentials: Credentials, seconds: float | None) -> urllib3.PoolManager:
+    retries = Retry(
+        total=5,
+        connect=1,
+        read=0,
+        redirect=0,
+        status=5,
+        status_forcelist=_BUSY,
+        allowed_methods=None,
+        backoff_factor=0.2,
+        raise_on_status=False,
+    )
+    common: dict[str, Any] = {
+        "maxsize": CONCURRENCY,
+        "retries": retries,
+        "timeout": Timeout(connect=seconds or _CONNECT_SECONDS, read=seconds or _READ_SECONDS),
+    }
+    if access.server.startswith("https"):
+        try:
+            common["ssl_context"] = credentials.tls()
+        except (OSError, ValueError) as error:
+            raise UnreachableError(
+                f"the certificates of context `{access.context}` in {access.source} are no good: "
+                f"{error}"
+            ) from error
+        if name := access.cluster.get("tls-server-name"):
+            common |= {"server_hostname": name, "assert_hostname": name}
+        if access.cluster.get("insecure-skip-tls-verify"):
+            common["cert_reqs"] = "CERT_NONE"
+            urllib3.disable_warnings()
+    if proxy := access.cluster.get("proxy-url"):
+        return urllib3.ProxyManager(proxy, **common)
+    return urllib3.PoolManager(**common)
+
+
+def _reason(error: Exception) -> str:
+    """The innermost of urllib3's nested reasons, without the object's address."""
+    inner: Any = getattr(error, "reason", None) or error
+    text = str(getattr(inner, "args", [inner])[-1] or inner)
+    return text.partition(": ")[2] if text.startswith("<urllib3") else text

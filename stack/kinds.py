@@ -1,0 +1,49 @@
+"""What a gateway provider and a kind of cluster tell the plan about themselves.
+
+The modules that implement them live in `components/`; `load` hands their descriptions in.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from stack import config
+from stack.hardware import Hardware
+from stack.releases import Release
+
+Settings = TypeVar("Settings", bound=config.Cluster)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sidecar:
+    """A proxy in the endpoint picker's own pod, where no Gateway stands in front of the pool."""
+
+    name: str
+    image: str
+    args: tuple[str, ...]
+    port: int
+    """Where requests come in."""
+    admin_port: int
+    ready_path: str
+    """On the admin port: answers 200 once the proxy serves."""
+    config_dir: str
+    config: Mapping[str, str]
+    """File name -> content, mounted at `config_dir`."""
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayKind:
+    crds: frozenset[str]
+    """Bundles of the release that have to be there before it."""
+    sidecar: Callable[[Release], Sidecar] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterKind(Generic[Settings]):
+    settings: type[Settings]
+    nodes: Callable[[Settings, Hardware], config.Nodes | None]
+    """The machines that the stack has to fit on; None where they are not known."""
+    problems: Callable[[Settings], Iterator[str]]
+    """What is wrong with this machine or its kubeconfig, before anything is created."""

@@ -1,0 +1,22 @@
+"""Kubernetes quantities: `500m` cores, `64Gi` of memory."""
+
+import re
+from decimal import Decimal
+
+_UNITS = {
+    "m": Decimal("0.001"), "": Decimal(1),
+    "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "T": Decimal(10**12),
+    "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40),
+}  # fmt: skip
+
+PATTERN = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+
+
+def parse(quantity: str) -> Decimal:
+    """`500m` -> 0.5, `2Gi` -> 2147483648. ValueError for anything else."""
+    if not (found := re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Z]*)", quantity)):
+        raise ValueError(f"`{quantity}` is not a Kubernetes quantity")
+    number, unit = found.groups()
+    if unit not in _UNITS:
+        raise ValueError(f"`{quantity}` is not a Kubernetes quantity")
+    return Decimal(number) * _UNITS[unit]

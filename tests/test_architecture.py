@@ -1,0 +1,84 @@
+"""Who may import whom, so that each step of the data flow knows only the one before it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+STDLIB_ONLY = {"tools", "embedded"}
+"""Run before there is a virtual environment, or without one."""
+
+LAYERS = {
+    "stack": {"stack"},
+    "components": {"components", "embedded", "stack"},
+    "embedded": {"embedded", "tools"},
+    "tools": {"tools"},
+    "plugins": {"plugins"},
+}
+"""Package -> the packages of this project that it may import."""
+
+THIRD_PARTY = {"pulumi", "pulumi_kubernetes", "pulumi_command", "pydantic", "pydantic_core", "yaml"}
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).glob("**/*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield str(node.module)
+
+
+def roots(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imported(path)}
+
+
+def label(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize(
+    ("package", "path"),
+    [(package, path) for package in LAYERS for path in modules(package)],
+    ids=lambda value: label(value) if isinstance(value, Path) else "",
+)
+def test_a_package_imports_only_what_lies_before_it(package: str, path: Path) -> None:
+    assert roots(path) & LAYERS.keys() <= LAYERS[package]
+
+
+@pytest.mark.parametrize(
+    "path", [one for one in modules("stack") if one.name != "load.py"], ids=label
+)
+def test_a_stack_is_understood_without_pulumi(path: Path) -> None:
+    assert not {name for name in roots(path) if name.startswith("pulumi")}
+
+
+@pytest.mark.parametrize(
+    "path", [one for package in sorted(STDLIB_ONLY) for one in modules(package)], ids=label
+)
+def test_what_runs_on_a_bare_machine_needs_the_standard_library_alone(path: Path) -> None:
+    assert not roots(path) & {*THIRD_PARTY, "kubernetes", "grpc", "google"}
+
+
+@pytest.mark.parametrize("path", [*modules("stack"), *modules("components")], ids=label)
+def test_the_program_needs_only_the_packages_it_declares(path: Path) -> None:
+    assert not roots(path) & {"kubernetes", "pytest", "hypothesis", "grpc"}
+
+
+def test_the_program_fits_on_a_screen() -> None:
+    assert len((ROOT / "__main__.py").read_text().splitlines()) <= 50
+
+
+def test_components_are_told_what_they_need_and_never_which_stack_it_is() -> None:
+    asks = [
+        label(path)
+        for path in modules("components")
+        if "get_stack" in path.read_text() or "pulumi.Config" in path.read_text()
+    ]
+
+    assert asks == []

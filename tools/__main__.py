@@ -1,0 +1,103 @@
+"""python3 -m tools COMMAND: see `tools/__init__.py` and `make help`."""
+
+import argparse
+import importlib
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from tools import clean, doctor, install, shell
+from tools.errors import Missing
+from tools.places import here
+
+INTERRUPTED = 130
+NOT_FOUND = 127
+
+EMBEDDED = "embedded"
+"""The stack that brings its own cluster, and so needs the control plane's programs."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code. Every failure is a few lines with a way out."""
+    asked = _parser().parse_args(words)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        return _run(asked)
+    except Missing as problem:
+        return _fail(str(problem))
+    except KeyboardInterrupt:
+        _fail("stopped; nothing half-made is left, and the next run goes on from here")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as problem:
+        if os.environ.get("LLMD_TOOLS_DEBUG"):
+            raise
+        said = str(problem) or "no further word"
+        return _fail(f"{type(problem).__name__}: {said}\n  way out: LLMD_TOOLS_DEBUG=1 shows where")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m tools", description="The project's tools.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    making = commands.add_parser("install", help="put every tool in place (make tools)")
+    making.add_argument("names", nargs="*", metavar="NAME", help=", ".join(install.EVERYTHING))
+    commands.add_parser("doctor", help="what is there, and what mends the rest")
+    commands.add_parser("env", help='variables for a shell: eval "$(python3 -m tools env)"')
+    running = commands.add_parser("run", help="run a command with the tools on PATH")
+    running.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    for action in ("up", "preview", "down"):
+        acting = commands.add_parser(action, help=f"{action} a stack (make {action})")
+        acting.add_argument("stack", nargs="?", default=EMBEDDED)
+    commands.add_parser("clean", help="remove what can be made again (make clean)")
+    return parser
+
+
+def _run(asked: argparse.Namespace) -> int:
+    match asked.command:
+        case "install":
+            install.ensure(tuple(asked.names) or install.EVERYTHING)
+            return 0
+        case "doctor":
+            return doctor.main()
+        case "env":
+            sys.stdout.write(shell.exports(here()))
+            return 0
+        case "run":
+            words: list[str] = asked.words
+            return _replace_by(words[1:] if words[:1] == ["--"] else words)
+        case "clean":
+            return clean.main()
+        case action:
+            install.ensure(install.EVERYTHING if asked.stack == EMBEDDED else install.EVERY_STACK)
+            # Not imported above: it belongs to the project, and install must run without it.
+            return importlib.import_module("tools.stack").main(action, asked.stack)
+
+
+def _replace_by(words: Sequence[str]) -> int:
+    """Become the command, so that signals and exit code are its own; come back if that fails."""
+    if not words:
+        raise Missing("run", "no command given", way_out="python3 -m tools run -- COMMAND")
+    try:
+        os.execvpe(words[0], [*words], shell.environment())  # noqa: S606 - what the user asked for
+    except OSError as problem:
+        _fail(f"{shlex.quote(words[0])}: {problem.strerror}\n  way out: `make doctor`")
+        return NOT_FOUND
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(text: str) -> int:
+    sys.stderr.write(f"tools: {text}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
