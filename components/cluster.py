@@ -36,6 +36,9 @@ class Cluster(pulumi.ComponentResource):
             # An edited ConfigMap is an update, not an object deleted and made again.
             enable_config_map_mutable=True,
             enable_secret_mutable=True,
+            # A field that someone edited by hand is theirs from then on, and would only be
+            # reported: what the stack file says has to win.
+            enable_patch_force=True,
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=[access.owner] if access.owner else None
             ),

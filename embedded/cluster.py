@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.process import command_line
+
 NAME = "llm-d"
 CONTEXT = f"kwok-{NAME}"
 """kwokctl's name for the cluster's kubeconfig context."""
@@ -243,7 +245,7 @@ class Cluster:
             pid = int((self._home / "pids" / f"{_file(component)}.pid").read_text())
         except (FileNotFoundError, ValueError):
             return None
-        return pid if str(self._home) in _command_line(pid) else None
+        return pid if str(self._home) in command_line(pid) else None
 
     def _log(self, component: str) -> Path:
         return self._home / "logs" / f"{_file(component)}.log"
@@ -330,21 +332,6 @@ def _message(line: str) -> str:
     except ValueError:
         return line
     return ": ".join(str(said[key]) for key in ("msg", "err", "error") if said.get(key))
-
-
-def _command_line(pid: int) -> str:
-    """How the process was started; empty where there is none, or only its zombie."""
-    if (proc := Path("/proc")).joinpath("self").exists():
-        try:
-            return (proc / str(pid) / "cmdline").read_text(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            return ""
-    return subprocess.run(  # noqa: S603 - a number, and no shell reads it
-        ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607 - macOS has it in /bin
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
 
 
 def _free_ports(count: int) -> list[int]:

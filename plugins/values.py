@@ -14,6 +14,7 @@ for the string that stands for it on the wire, the second cannot send one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from typing import Any, Final, TypeAlias, cast
 
 from google.protobuf import struct_pb2
@@ -45,14 +46,17 @@ _UNKNOWNS_ON_WIRE: Final = frozenset(
 )
 
 
-class Unknown:
-    """The type of ``UNKNOWN``: equal to itself only, and never to be sent to a server."""
+class Unknown(Enum):
+    """The type of `UNKNOWN`: one value, however often it is copied."""
+
+    UNKNOWN = "unknown"
 
     def __repr__(self) -> str:
         return "UNKNOWN"
 
 
-UNKNOWN: Final = Unknown()
+UNKNOWN: Final = Unknown.UNKNOWN
+"""Equal to itself only, and never to be sent to a server."""
 
 
 def decode(struct: struct_pb2.Struct) -> PropertyMap:

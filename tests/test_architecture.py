@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from recording import ROOT
 
 STDLIB_ONLY = {"tools", "embedded"}
 """Run before there is a virtual environment, or without one."""

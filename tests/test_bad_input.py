@@ -5,9 +5,9 @@ from typing import Any
 
 import pulumi
 import pytest
-from conftest import Deploy
 from hypothesis import given
 from hypothesis import strategies as st
+from recording import Deploy
 
 from components import clusters, gateways
 from stack import config, problems

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from conftest import ROOT, STACKS, stack_config
+from recording import ROOT, STACKS, stack_config
 
 from components import clusters, gateways
 from stack import config

@@ -4,8 +4,8 @@ import os
 from typing import Any
 
 import pytest
-from conftest import ROOT, SECRET, STACKS, Deploy, Made
 from google.protobuf import json_format
+from recording import ROOT, SECRET, STACKS, Deploy, Made
 
 UPDATE = "UPDATE_URNS"
 """Set it to write the lists anew after a change that is meant."""

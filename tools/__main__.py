@@ -1,6 +1,7 @@
 """python3 -m tools COMMAND: see `tools/__init__.py` and `make help`."""
 
 import argparse
+import errno
 import importlib
 import os
 import shlex
@@ -9,12 +10,20 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from tools import clean, doctor, install, shell
+from tools import clean, doctor, install, providers, shell
 from tools.errors import Missing
 from tools.places import here
 
 INTERRUPTED = 130
 NOT_FOUND = 127
+
+_ELSEWHERE = "or set XDG_CACHE_HOME to a folder elsewhere"
+_MENDED_BY = {
+    errno.ENOSPC: f"free some space, {_ELSEWHERE}",
+    errno.EDQUOT: f"free some space, {_ELSEWHERE}",
+    errno.EACCES: f"make it writable for you, {_ELSEWHERE}",
+    errno.EROFS: f"work on a disk that can be written, {_ELSEWHERE}",
+}
 
 EMBEDDED = "embedded"
 """The stack that brings its own cluster, and so needs the control plane's programs."""
@@ -38,8 +47,16 @@ def main(words: Sequence[str] | None = None) -> int:
     except Exception as problem:
         if os.environ.get("LLMD_TOOLS_DEBUG"):
             raise
-        said = str(problem) or "no further word"
-        return _fail(f"{type(problem).__name__}: {said}\n  way out: LLMD_TOOLS_DEBUG=1 shows where")
+        return _fail(_unexpected(problem))
+
+
+def _unexpected(problem: Exception) -> str:
+    """Say what went wrong where nobody foresaw it; a file's trouble mostly explains itself."""
+    if isinstance(problem, OSError) and problem.filename:
+        way_out = _MENDED_BY.get(problem.errno or 0, "LLMD_TOOLS_DEBUG=1 shows where")
+        return f"{problem.filename}: {problem.strerror}\n  way out: {way_out}"
+    said = str(problem) or "no further word"
+    return f"{type(problem).__name__}: {said}\n  way out: LLMD_TOOLS_DEBUG=1 shows where"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,8 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(asked: argparse.Namespace) -> int:
     match asked.command:
         case "install":
-            install.ensure(tuple(asked.names) or install.EVERYTHING)
-            return 0
+            return _install(tuple(asked.names) or install.EVERYTHING)
         case "doctor":
             return doctor.main()
         case "env":
@@ -77,6 +93,13 @@ def _run(asked: argparse.Namespace) -> int:
             install.ensure(install.EVERYTHING if asked.stack == EMBEDDED else install.EVERY_STACK)
             # Not imported above: it belongs to the project, and install must run without it.
             return importlib.import_module("tools.stack").main(action, asked.stack)
+
+
+def _install(names: Sequence[str]) -> int:
+    install.ensure(names)
+    if install.VENV in names and "pulumi" in names:
+        sys.stdout.write(f"{providers.decide(here()).notice}\n")
+    return 0
 
 
 def _replace_by(words: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ CACHES = (".pytest_cache", ".ruff_cache", ".hypothesis")
 
 def main(places: Places | None = None, out: TextIO | None = None) -> int:
     places = places or here()
-    out = out or sys.stdout
+    say = (out or sys.stdout).write
     targets = [
         places.venv,
         places.links,
@@ -26,8 +26,8 @@ def main(places: Places | None = None, out: TextIO | None = None) -> int:
             continue
         _remove(target)
         if target.name != "__pycache__":
-            out.write(f"removed {target}\n")
-    out.write(
+            say(f"removed {target}\n")
+    say(
         f"kept    {places.state} (stacks and their cluster: `make down` removes those)\n"
         f"kept    {places.cache} (tools of all clones: `rm -r` it to have them built anew)\n"
     )

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import shutil
 import socket
 import sys
@@ -14,7 +15,7 @@ from tools import disk, gobuild, install, providers, records, search, uv
 from tools.catalog import TOOLS, pin
 from tools.errors import Missing
 from tools.gobuild import Go
-from tools.places import Places, here
+from tools.places import Places, here, offline
 from tools.versions import show
 
 MAKE_TOOLS = "make tools"
@@ -153,8 +154,9 @@ def _providers(places: Places) -> Row:
     where = f"stand-ins for {wanted} ({decision.why}): {places.stand_ins}"
     if lacking:
         return Row("providers", "", where, mend="git checkout -- plugins")
-    retry = "" if install.offline() else f"; `rm {places.provider_memory}` makes it try again"
-    return Row("providers", "", where + retry)
+    if not offline():
+        where += f"; `rm {shlex.quote(str(places.provider_memory))}` makes it try again"
+    return Row("providers", "", where)
 
 
 def _executable(places: Places, name: str) -> bool:

@@ -27,7 +27,7 @@ SETTINGS = {
     "GOWORK": "off",
     "GO111MODULE": "on",
     # Takes 6 % off a cold build of the language host on 2 cores (31.2 s to 29.3 s; `off` took
-    # 29.0 s, but has no bound on memory; -p 4 and -c=1 were slower).
+    # 29.0 s, but has no bound on memory; -p 4 was slower).
     "GOGC": "400",
 }
 _HOST_ONLY = ("GOOS", "GOARCH", "GOBIN", "GOFLAGS")

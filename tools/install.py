@@ -1,7 +1,7 @@
 """Puts in place whatever is missing, in the order in which trouble shows early.
 
     look on PATH and in the store -> is Go there, is there room -> downloads -> .venv
-    -> all source code -> builds, smallest first -> provider plugins
+    -> all source code -> builds, smallest first
 
 All of it may be stopped at any moment and run again: it goes on where it was.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from tools import catalog, disk, gobuild, providers, records, search, store, uv, vendor
+from tools import catalog, disk, gobuild, records, search, store, uv, vendor
 from tools.catalog import TOOLS, Tool, pin
 from tools.errors import Missing
 from tools.gobuild import Go
@@ -36,11 +36,11 @@ EVERY_STACK = (*(name for name, tool in TOOLS.items() if tool.every_stack), VENV
 SEARCHERS = 4
 """Each waits for programs that print their version."""
 
-# What a cold install of everything was seen to write.
+# What a cold install of everything was seen to write (linux/amd64).
 COMPILED = 5 * disk.GB
 SOURCES = 3 * disk.GB
-BINARIES = 2 * disk.GB
-"""Half of it for a moment only, while the programs are linked."""
+BINARIES = 4 * disk.GB
+"""0.8 GB stay; the rest is go's, until the programs are linked."""
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -93,10 +93,6 @@ def ensure(
             if lacking := missing(names, places, mark, go):
                 _install(lacking, places, progress, path, go, mark)
     progress.say("tools", f"all in place ({len(names)})")
-    if VENV in names and "pulumi" in names:
-        decision = providers.decide(places)
-        if not decision.vendor:
-            progress.say("providers", decision.notice.removeprefix("providers: "))
 
 
 def toolchain(places: Places) -> Go | Missing:

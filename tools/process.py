@@ -84,3 +84,18 @@ def _end(child: subprocess.Popen[str]) -> None:
             continue
         else:
             return
+
+
+def command_line(pid: int) -> str:
+    """How the process was started; empty where there is none, or only its zombie."""
+    if (proc := Path("/proc")).joinpath("self").exists():
+        try:
+            return (proc / str(pid) / "cmdline").read_text(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+    return subprocess.run(  # noqa: S603 - a number, and no shell reads it
+        ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607 - macOS has it in /bin
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout

@@ -92,6 +92,7 @@ def ask_version(program: Path, ask: Sequence[str]) -> Version | str:
             timeout=ANSWER_SECONDS,
             stdin=subprocess.DEVNULL,
             check=False,
+            env=os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"},  # or it asks the network first
         )
     except subprocess.TimeoutExpired:
         return f"does not answer `{' '.join(ask)}` within {ANSWER_SECONDS:g} s"

@@ -11,14 +11,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from tools import process, providers, shell
+from tools import providers, shell
 from tools.errors import Missing
 from tools.places import Places, here
+from tools.process import command_line
 
 PROJECT = "llm-d"
 ACTIONS: Mapping[str, tuple[str, ...]] = {
@@ -30,23 +32,24 @@ SECONDS = 300.0
 """For the short commands around the one that was asked for."""
 
 
-def main(action: str, stack: str) -> int:
+def main(action: str, stack: str, places: Places | None = None) -> int:
     """Run `action` on `stack`; Pulumi's exit code."""
-    places = here()
+    places = places or here()
     _check(stack, places)
-    sys.stdout.write(f"{providers.decide(places).notice}\n")
+    sys.stdout.write(f"{providers.decide(here()).notice}\n")
     sys.stdout.flush()
     pulumi = Pulumi(stack, places)
     pulumi.select()
-    if action != "preview":
-        pulumi.recover()
     cluster = places.state / "clusters" / stack
-    if cluster.exists() and action != "preview":
-        _embedded("start" if action == "up" else "stop", cluster, pulumi.env, places)
+    if action != "preview":
+        if (cluster / "complete").exists():
+            # Without its processes nothing on it can be read or removed.
+            _embedded("start", cluster, pulumi)
+        pulumi.recover()
     code = pulumi.stream(*ACTIONS[action])
     if action == "down" and code == 0 and cluster.exists():
-        # Made by a run that was killed before Pulumi had written it down.
-        _embedded("down", cluster, pulumi.env, places)
+        # Of a run that was killed before Pulumi had written it down.
+        _embedded("down", cluster, pulumi)
     return code
 
 
@@ -73,96 +76,106 @@ class Pulumi:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "Pulumi.yaml").write_text((self.places.root / "Pulumi.yaml").read_text())
         with_salt = folder / self.file.name
-        salt = [line for line in _lines(with_salt) if line.startswith("encryptionsalt:")]
+        before = with_salt.read_text() if with_salt.exists() else ""
+        salt = [line for line in before.splitlines() if line.startswith("encryptionsalt:")]
         _write(with_salt, "\n".join([said.rstrip("\n"), *salt, ""]))
         self._init(folder)
         self.file = with_salt
 
     def _init(self, folder: Path) -> None:
-        done = self._run("--cwd", str(folder), "stack", "select", "--create", self.stack)
-        if done.code:
-            raise Missing(f"stack {self.stack}", done.tail(), way_out="`make doctor`")
+        self._expect("--cwd", str(folder), "stack", "select", "--create", self.stack)
 
     def recover(self) -> None:
-        """Take away a dead run's lock, and settle what it had begun."""
-        if owner := next(self._locks(), None):
-            raise Missing(
-                f"stack {self.stack}",
-                f"process {owner} is working on it",
-                way_out="wait until it is done, or end it",
-            )
-        state = self._run("stack", "export", "--stack", self.stack)
-        if state.code:
-            raise Missing(f"stack {self.stack}", state.tail(), way_out="`make doctor`")
-        deployment: dict[str, Any] = json.loads("\n".join(state.lines)).get("deployment") or {}
+        """Take a dead run's lock away, and settle what it had begun."""
+        if self._locked():
+            self._expect("cancel", "--yes", "--stack", self.stack)
+        state: dict[str, Any] = json.loads(self._expect("stack", "export", "--stack", self.stack))
+        deployment: dict[str, Any] = state.get("deployment") or {}
         pending: list[dict[str, Any]] = deployment.get("pending_operations") or []
         if not pending:
             return
         sys.stdout.write(f"settling {len(pending)} operation(s) of a run that was cut short\n")
         sys.stdout.flush()
-        made = [
-            f"{one['resource']['urn']} {identity}"
-            for one in pending
-            if one["type"] == "creating" and (identity := self._made(one["resource"]))
-        ]
-        code = self.stream(
-            "refresh",
-            "--yes",
-            "--skip-preview",
-            "--suppress-outputs",
-            "--clear-pending-creates",
-            *(f"--import-pending-creates={pair}" for pair in made),
-        )
-        if code:
+        # Whether the object was made is the cluster's to say: it is taken into the state as if it
+        # had been, and the refresh drops it if it is not there. What is no object is made again.
+        adopted = [one for one in map(adopt, pending) if one]
+        deployment["resources"] += adopted
+        deployment["pending_operations"] = []
+        file = self.places.state / "config" / f"{self.stack}.settled.json"
+        _write(file, json.dumps(state))
+        self._expect("stack", "import", "--stack", self.stack, "--file", str(file))
+        file.unlink()
+        targets = [f"--target={one['urn']}" for one in adopted]
+        if targets and self.stream("refresh", "--yes", "--skip-preview", *targets):
             raise Missing(
                 f"stack {self.stack}",
                 "what the last run had begun could not be settled",
-                way_out="see what `pulumi refresh` said above, mend it and run this again",
+                way_out="mend what `pulumi refresh` says above, and run this again",
             )
 
-    def _made(self, resource: Mapping[str, Any]) -> str | None:
-        return None
-
-    def _locks(self) -> Iterator[int]:
-        """Processes of this machine that hold the stack; locks of dead ones are taken away."""
+    def _locked(self) -> bool:
+        """Whether a lock is left of a run that is dead; Missing while one is alive."""
         url = urlparse(self.env.get("PULUMI_BACKEND_URL", ""))
         if url.scheme != "file":
-            return
+            return False
         folder = Path(unquote(url.path)) / ".pulumi" / "locks" / "organization" / PROJECT
-        for lock in (folder / self.stack).glob("*.json"):
-            try:
-                owner: dict[str, Any] = json.loads(lock.read_text())
-            except (OSError, ValueError):
-                continue
-            if owner.get("hostname") != socket.gethostname():
-                continue
-            if _alive(int(owner["pid"])):
-                yield int(owner["pid"])
-            else:
-                lock.unlink(missing_ok=True)
+        owners = [json.loads(lock.read_text()) for lock in (folder / self.stack).glob("*.json")]
+        for owner in owners:
+            host, pid = owner["hostname"], int(owner["pid"])
+            if host != socket.gethostname() or "pulumi" in command_line(pid):
+                raise Missing(
+                    f"stack {self.stack}",
+                    f"process {pid} on {host} is working on it",
+                    way_out="wait until it is done, or end it; if there is none, "
+                    f"`pulumi cancel --stack {self.stack}`",
+                )
+        return bool(owners)
 
     def stream(self, *words: str) -> int:
         """Run to the end, the user reading along; a signal to us is one to Pulumi."""
         command = ["pulumi", *words, "--stack", self.stack, f"--config-file={self.file}"]
-        with subprocess.Popen(command, cwd=self.places.root, env=self.env) as child:  # noqa: S603, S607 - ours
-            # Ctrl-C reaches it by itself: it then ends what it has begun, and we wait for it.
-            before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT,)}
-            before[signal.SIGTERM] = signal.signal(
-                signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT)
-            )
-            try:
-                return child.wait()
-            finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
+        with subprocess.Popen(command, cwd=self.places.root, env=self.env) as child:  # noqa: S603 - our words
 
-    def _run(self, *words: str) -> process.Result:
-        return process.run(
-            ["pulumi", *words, "--non-interactive"],
-            env=self.env,
+            def interrupt(_number: int, _frame: FrameType | None) -> None:
+                child.send_signal(signal.SIGINT)
+
+            # Ctrl-C reaches Pulumi by itself; it then ends what it has begun, and we wait for it.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, interrupt)
+            return child.wait()
+
+    def _expect(self, *words: str) -> str:
+        """What a command prints that has to work."""
+        done = subprocess.run(  # noqa: S603 - our words, and no shell reads them
+            ["pulumi", *words, "--non-interactive"],  # noqa: S607 - on the PATH that we made
             cwd=self.places.root,
-            seconds=SECONDS,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
+        if done.returncode:
+            raise Missing(
+                f"pulumi {words[0]}",
+                f"failed for the stack {self.stack}",
+                said=done.stderr.strip(),
+                way_out="mend what it says; `make doctor` shows what the tools lack",
+            )
+        return done.stdout
+
+
+def adopt(operation: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The state of an object whose creation was begun; None for what is not to be taken in."""
+    resource: dict[str, Any] = operation["resource"]
+    inputs: dict[str, Any] = resource.get("inputs") or {}
+    if operation["type"] != "creating" or not resource["type"].startswith("kubernetes:"):
+        return None
+    named: dict[str, Any] = inputs.get("metadata") or inputs
+    identity = "/".join(part for part in (named.get("namespace"), named.get("name")) if part)
+    return {**resource, "id": identity, "outputs": inputs}
 
 
 def _check(stack: str, places: Places) -> None:
@@ -170,8 +183,28 @@ def _check(stack: str, places: Places) -> None:
     if stack not in known:
         close = difflib.get_close_matches(stack, known, n=1)
         hint = f"did you mean STACK={close[0]}?" if close else f"write Pulumi.{stack}.yaml"
-        raise Missing(f"stack {stack}", f"there are {', '.join(known)}", way_out=hint)
+        raise Missing(f"stack {stack}", f"not one of {', '.join(known)}", way_out=hint)
 
 
-def _embedded(action: str, cluster: Path, env: Mapping[str, str], places: Places) -> None:
+def _embedded(action: str, cluster: Path, pulumi: Pulumi) -> None:
     """Have the embedded cluster's own command do it."""
+    done = subprocess.run(  # noqa: S603 - our words, and no shell reads them
+        [sys.executable, "-m", "embedded", action],
+        cwd=pulumi.places.root,
+        env=pulumi.env | {"LLMD_CLUSTER_ROOT": str(cluster)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Missing(
+            "embedded cluster", done.stderr.strip(), way_out="`make down`, then `make up`"
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    """In one step: a run that is cut short leaves no half-written file."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text)
+    part.rename(path)

@@ -102,7 +102,11 @@ def sync(uv: Path, places: Places, pulse: Callable[[str], None]) -> None:
     dropped = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "PYTHONHOME", "PYTHONPATH")
     env = {name: value for name, value in os.environ.items() if name not in dropped}
     answer = process.run(
-        [uv, "sync", "--frozen", "--all-groups", "--project", places.root, "--python", python],
+        # Compiled here, once: every run of Pulumi starts three interpreters, and takes half as long.
+        [
+            *(uv, "sync", "--frozen", "--all-groups", "--compile-bytecode"),
+            *("--project", places.root, "--python", python),
+        ],
         env=env | {"UV_PYTHON_DOWNLOADS": "never"},
         cwd=places.root,
         seconds=SYNC_SECONDS,

@@ -1,10 +1,9 @@
-"""What a program may ask of `command:local`, and what of it must stay secret."""
+"""What a program may ask of `command:local`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from pulumi.provider.experimental.property_value import PropertyValue
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -14,10 +13,6 @@ from plugins.values import PropertyMap, has_unknown, plain_value
 _Model = TypeVar("_Model", bound="Base")
 
 SHELL = ("/bin/sh", "-c")
-MASK = "[secret]"
-SHORTEST_SECRET = 3
-"""Masking shorter ones would mask half of what is said; the engine draws the same line."""
-SHORTEST_SECRET_LINE = 8
 
 
 class Logging(StrEnum):
@@ -99,28 +94,3 @@ def _values(properties: PropertyMap) -> Mapping[str, Any]:
     """Plain values; null is as good as absent."""
     values = {key: plain_value(value) for key, value in properties.items()}
     return {key: value for key, value in values.items() if value is not None}
-
-
-def secrets(values: Iterable[PropertyValue], *, inside: bool = False) -> frozenset[str]:
-    """Texts that must not be shown: each secret string, and the lines of one that has several."""
-    found: set[str] = set()
-    for value in values:
-        secret = inside or value.is_secret
-        match value.value:
-            case str() as text if secret:
-                lines = {line.strip() for line in text.splitlines()}
-                found |= {text, *(line for line in lines if len(line) >= SHORTEST_SECRET_LINE)}
-            case Mapping() as items:
-                found |= secrets(items.values(), inside=secret)
-            case Sequence() as items if not isinstance(items, str):
-                found |= secrets(items, inside=secret)
-            case _:
-                pass
-    return frozenset(text for text in found if len(text) >= SHORTEST_SECRET)
-
-
-def masked(text: str, hidden: Iterable[str]) -> str:
-    """`text` with each of `hidden` masked, the longest first: one may be part of another."""
-    for secret in sorted(hidden, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return text

@@ -23,6 +23,7 @@ GRACE = 10.0
 DRAIN = 0.5
 """Seconds for what an ended command left in its pipes: a daemon may hold them open for ever."""
 CHUNK = 64 * 1024
+CANCELED = "canceled"
 
 
 class Stream(StrEnum):
@@ -79,6 +80,8 @@ class Runner:
 
     async def run(self, job: Job, hear: Hear) -> Ending:
         """Run `job` to its end, whatever that is; cancelled, it ends the job's session."""
+        if self.stopped.is_set():
+            return Ending(CANCELED, [])
         said: list[tuple[Stream, bytes]] = []
 
         def note(stream: Stream, part: bytes) -> None:
@@ -107,7 +110,7 @@ class Runner:
                 return failure(await answered)
             leash.write_eof()
             await answered
-            return "canceled" if stopped in done else f"timed out after {job.timeout:g}s"
+            return CANCELED if stopped in done else f"timed out after {job.timeout:g}s"
         finally:
             answered.cancel()
             stopped.cancel()

@@ -13,13 +13,12 @@ from plugins.command.arguments import (
     Base,
     Command,
     Run,
-    masked,
     parse,
     problems,
-    secrets,
 )
 from plugins.command.narration import EngineLog, Lines, Narrator
 from plugins.command.process import Ending, Job, Runner, Stream
+from plugins.masking import masked, secrets
 from plugins.server import DeleteRequest, DiffRequest, Failed, UpdateRequest
 from plugins.values import PropertyMap, plain
 

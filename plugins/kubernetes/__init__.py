@@ -1,14 +1,15 @@
 """A stand-in for the vendor's Kubernetes plugin, where that one cannot be downloaded.
 
-It keeps the vendor's contract (as read in pulumi-kubernetes 4.32) for all that this project's program
-uses, so that the vendor's binary can take its place. It is not the vendor's plugin.
+It keeps the vendor's contract (as read in pulumi-kubernetes 4.32) for all that this project's
+program uses, so that the vendor's binary can take its place. It is not the vendor's plugin.
 
 From the engine inwards::
 
     __main__     starts the server
     provider     one method for each call of the engine; the order of things
     settings     the provider's own options: names, environment, defaults
-    access       from kubeconfig to a server's address and credentials, or why there are none
+    access       from a kubeconfig to one context of it, or why there is no way
+    credentials  TLS settings and tokens
     cluster      requests to the API server, and what kinds it serves
     awaiting     until an object is ready, or gone, or time is up
     diagnosis    why something is not ready: pods, containers, events
@@ -17,7 +18,8 @@ Pure functions on plain objects, without a cluster::
 
     kinds        type tokens, scopes, which fields cannot change
     naming       names for objects that the program left without one, and ids
-    state        what lies in the engine's state: outputs, secrets, inputs as they are in the cluster
+    state        what lies in the engine's state: inputs, outputs, secrets; previews of them
+    drift        inputs as they are in the cluster
     diff         what changed, and what of it replaces the object
     ownership    field managers: who owns what on the server
     readiness    whether an object of a kind is ready

@@ -125,7 +125,7 @@ def _load_files(paths: str) -> tuple[Object | None, str]:
 
 
 def _merge(first: Object, second: Object) -> Object:
-    lists = {
+    lists: Object = {
         key: [*(first.get(key) or []), *(second.get(key) or [])]
         for key in ("clusters", "users", "contexts")
     }

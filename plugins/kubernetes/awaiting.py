@@ -1,12 +1,14 @@
 """Until an object is ready, or gone, or time is up, or the user gives up."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from plugins.kubernetes import readiness, waitfor
+from plugins.kubernetes.access import UnreachableError
 from plugins.kubernetes.cluster import Cluster, Served
 from plugins.kubernetes.diagnosis import diagnose
 from plugins.kubernetes.errors import ApiError, NoSuchKindError
@@ -24,6 +26,7 @@ DEFAULT_SECONDS = 600.0
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
 _PAUSE_GROWTH = 1.2
+_WORTH_TELLING = 1.0  # seconds
 _DIAGNOSE_EVERY = 10.0  # seconds
 
 # Kinds whose deletion is not awaited either when awaiting is skipped: the vendor's list.
@@ -49,6 +52,7 @@ class Patience:
     say: Say
     started: float = field(default_factory=time.monotonic)
     _pause: float = _FIRST_PAUSE
+    _said: str = ""
 
     @property
     def passed(self) -> float:
@@ -57,6 +61,12 @@ class Patience:
     @property
     def over(self) -> bool:
         return self.passed >= self.seconds or self.cancelled.is_set()
+
+    def tell(self, why: str) -> None:
+        """Say what is awaited, if it takes long enough for anyone to ask, and once."""
+        if self.passed >= _WORTH_TELLING and why != self._said:
+            self._said = why
+            self.say(why)
 
     async def pause(self) -> None:
         """Wait a moment, longer each time, but not past the end or a cancellation."""
@@ -139,8 +149,8 @@ async def _related(cluster: Cluster, related: Related, live: Object) -> list[Obj
             return await cluster.list_all(served, namespace, labelSelector=related.selector(live))
         name = related.name(live) if related.name is not None else None
         return [await cluster.get(served, None, name)] if name else []
-    except (ApiError, NoSuchKindError):
-        return []
+    except (ApiError, NoSuchKindError, UnreachableError):
+        return []  # asked again soon
 
 
 async def until_ready(
@@ -162,15 +172,15 @@ async def until_ready(
         if patience.passed - diagnosed >= _DIAGNOSE_EVERY:
             diagnosed = patience.passed
             why = "; ".join([why, *await diagnose(cluster, live)])
-        patience.say(why)
+        patience.tell(why)
         await patience.pause()
-        try:
-            live = await cluster.get(served, namespace, name)
-        except ApiError as error:
-            if error.not_found:
-                raise NotReadyError(live, ["it was deleted while it was awaited"]) from error
-            if patience.over:
-                raise NotReadyError(live, [error.message]) from error
+        # A server that is restarted meanwhile is no reason to give up.
+        with contextlib.suppress(UnreachableError):
+            try:
+                live = await cluster.get(served, namespace, name)
+            except ApiError as error:
+                if error.not_found:
+                    raise NotReadyError(live, ["it was deleted while it was awaited"]) from error
 
 
 def _why(verdict: Verdict) -> str:
@@ -193,17 +203,17 @@ async def until_gone(cluster: Cluster, served: Served, live: Object, patience: P
     namespace, name = at(live, "metadata", "namespace"), live["metadata"]["name"]
     uid = live["metadata"].get("uid")
     while True:
-        try:
-            live = await cluster.get(served, namespace, name)
-        except ApiError as error:
-            if error.not_found:
-                return
-            raise
+        with contextlib.suppress(UnreachableError):
+            try:
+                live = await cluster.get(served, namespace, name)
+            except ApiError as error:
+                if error.not_found:
+                    return
         if uid and live["metadata"]["uid"] != uid:
             return
         if patience.over:
             raise NotReadyError(live, [f"{patience.verdict()} and it still exists: {stays(live)}"])
-        patience.say(f"being deleted: {stays(live)}")
+        patience.tell(f"being deleted: {stays(live)}")
         await patience.pause()
 
 
@@ -213,9 +223,10 @@ def stays(live: Object) -> str:
         *(at(live, "metadata", "finalizers") or []),
         *(at(live, "spec", "finalizers") or []),
     ]
+    conditions: list[Object] = at(live, "status", "conditions") or []
     reasons = [
         str(one.get("message"))
-        for one in at(live, "status", "conditions") or []
+        for one in conditions
         if live.get("kind") == "Namespace" and one.get("status") == "True"
     ]
     if finalizers:

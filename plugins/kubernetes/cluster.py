@@ -5,8 +5,9 @@ import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
-from urllib.parse import urlencode
+from typing import Any, TypeVar, cast
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.util import Retry, Timeout
@@ -24,7 +25,18 @@ CONCURRENCY = 32
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 60.0
-_BUSY = (429, 503)  # the API server's own "ask again later"
+_ONCE = Retry(0)
+# A request that may have been executed is not sent again; "ask again later" (429, 503) was not.
+_PATIENT = Retry(
+    connect=3,
+    read=0,
+    redirect=0,
+    status=5,
+    status_forcelist=(429, 503),
+    allowed_methods=None,
+    backoff_factor=0.2,
+    raise_on_status=False,
+)
 
 APPLY = "application/apply-patch+yaml"
 JSON = "application/json"
@@ -69,7 +81,7 @@ class Cluster:
     async def check(self) -> None:
         """Raise UnreachableError unless the server answers us."""
         try:
-            await self.request("GET", "/version")
+            await self.in_thread(lambda: self._request("GET", "/version", retries=_ONCE))
         except ApiError as error:
             if error.code == 401:  # noqa: PLR2004  # HTTP
                 raise UnreachableError(
@@ -161,12 +173,16 @@ class Cluster:
         body: object = None,
         content_type: str = JSON,
     ) -> Object:
-        return await self.in_thread(
-            lambda: self._request(method, path, query or {}, body, content_type)
-        )
+        return await self.in_thread(lambda: self._request(method, path, query, body, content_type))
 
     def _request(
-        self, method: str, path: str, query: Mapping[str, str], body: object, content_type: str
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = JSON,
+        retries: Retry | None = None,
     ) -> Object:
         headers = {"Accept": JSON, "User-Agent": "llm-d-pulumi"}
         if authorization := self._credentials.authorization():
@@ -177,7 +193,9 @@ class Cluster:
             data = json.dumps(body, separators=(",", ":")).encode()
         url = f"{self.access.server}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
-            response = self._pool.request(method, url, body=data, headers=headers)
+            response = self._pool.request(
+                method, url, body=data, headers=headers, retries=retries or _PATIENT
+            )
         except urllib3.exceptions.HTTPError as error:
             raise UnreachableError(f"{self.access.server}: {_reason(error)}") from error
         return _answer(response.status, response.data)
@@ -194,28 +212,16 @@ def _answer(status: int, data: bytes) -> Object:
         body = None
     if status >= 400:  # noqa: PLR2004  # HTTP
         if isinstance(body, dict):
-            raise ApiError(status, body)
+            raise ApiError(status, cast("Object", body))
         raise ApiError(status, text=data[:200].decode(errors="replace").strip())
     if not isinstance(body, dict):
         raise ApiError(status, text="the server's answer is not a JSON object")
-    return body
+    return cast("Object", body)
 
 
 def _pool(access: Access, credentials: Credentials, seconds: float | None) -> urllib3.PoolManager:
-    retries = Retry(
-        total=5,
-        connect=1,
-        read=0,
-        redirect=0,
-        status=5,
-        status_forcelist=_BUSY,
-        allowed_methods=None,
-        backoff_factor=0.2,
-        raise_on_status=False,
-    )
     common: dict[str, Any] = {
         "maxsize": CONCURRENCY,
-        "retries": retries,
         "timeout": Timeout(connect=seconds or _CONNECT_SECONDS, read=seconds or _READ_SECONDS),
     }
     if access.server.startswith("https"):
@@ -231,9 +237,15 @@ def _pool(access: Access, credentials: Credentials, seconds: float | None) -> ur
         if access.cluster.get("insecure-skip-tls-verify"):
             common["cert_reqs"] = "CERT_NONE"
             urllib3.disable_warnings()
-    if proxy := access.cluster.get("proxy-url"):
+    if proxy := access.cluster.get("proxy-url") or _ambient_proxy(access.server):
         return urllib3.ProxyManager(proxy, **common)
     return urllib3.PoolManager(**common)
+
+
+def _ambient_proxy(server: str) -> str | None:
+    """The proxy that the environment asks for, as kubectl understands it."""
+    url = urlsplit(server)
+    return None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from plugins.kubernetes.access import Access, UnreachableError
 from plugins.values import Object, at
@@ -33,8 +33,8 @@ class Credentials:
         self._from_exec: Object = {}
         if access.user.get("auth-provider"):
             raise UnreachableError(
-                f"the user of context `{access.context}` in {access.source} has an `auth-provider`, "
-                "which Kubernetes gave up: use `exec`"
+                f"the user of context `{access.context}` in {access.source} has an "
+                "`auth-provider`, which Kubernetes gave up: use `exec`"
             )
         self.authorization()
 
@@ -102,13 +102,15 @@ def _read(file: str) -> str:
 
 def _run(program: Object, access: Access, environment: Mapping[str, str]) -> Object:
     """The status of the ExecCredential that a program of the kubeconfig prints."""
-    command = [program.get("command", ""), *(program.get("args") or [])]
+    arguments: list[str] = program.get("args") or []
+    command = [str(program.get("command")), *arguments]
     version = program.get("apiVersion", "client.authentication.k8s.io/v1")
     spec: Object = {"interactive": False}
     if program.get("provideClusterInfo"):
         spec["cluster"] = access.cluster
     info = {"apiVersion": version, "kind": "ExecCredential", "spec": spec}
-    extra = {item["name"]: item["value"] for item in program.get("env") or []}
+    variables: list[dict[str, str]] = program.get("env") or []
+    extra = {item["name"]: item["value"] for item in variables}
     what = f"`{command[0]}`, which context `{access.context}` asks for credentials,"
     try:
         done = subprocess.run(  # noqa: S603  # the user's own kubeconfig names it, as for kubectl
@@ -130,7 +132,7 @@ def _run(program: Object, access: Access, environment: Mapping[str, str]) -> Obj
         raise UnreachableError(f"{what} gave none: {type(error).__name__}") from error
     if not isinstance(status, dict):
         raise UnreachableError(f"{what} gave none")
-    return status
+    return cast("Object", status)
 
 
 def _seconds(timestamp: str) -> float:

@@ -70,8 +70,8 @@ _USUAL = frozenset({"ContainerCreating", "PodInitializing", "Completed"})
 
 def _container(status: Object) -> str:
     """Why a container does not run, and how it ended the last time."""
-    state = at(status, "state", "waiting") or at(status, "state", "terminated") or {}
-    last = at(status, "lastState", "terminated") or {}
+    state: Object = at(status, "state", "waiting") or at(status, "state", "terminated") or {}
+    last: Object = at(status, "lastState", "terminated") or {}
     reasons = [_state(state)] if state.get("reason") not in _USUAL else []
     if last:
         reasons.append(f"last ended with {_state(last)}")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from plugins.kubernetes.kinds import Pattern
 from plugins.values import UNKNOWN, Object
@@ -31,8 +31,8 @@ def differences(
 ) -> list[Difference]:
     """All that differs, outermost first; nothing below an `ignored` path.
 
-    Numbers are equal by value (the wire makes doubles of them all), and an unknown new value differs
-    from everything.
+    Numbers are equal by value (the wire makes doubles of them all), and an unknown new value
+    differs from everything.
     """
     skip = [parse(path) for path in ignored]
     return [
@@ -52,7 +52,7 @@ def _walk(path: Path, old: object, new: object) -> Iterator[tuple[Path, Change, 
         former, latter = cast("list[object]", old), cast("list[object]", new)
         for index in range(max(len(former), len(latter))):
             yield from _walk_item((*path, index), _item(former, index), _item(latter, index))
-    elif not _same(old, new):
+    elif not _same(cast("Any", old), new):
         yield path, Change.UPDATE, old, new
 
 

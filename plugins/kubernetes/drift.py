@@ -37,7 +37,7 @@ def _value(live: Any, asked: Any) -> Any:
         return _map(cast("Object", live), cast("Object", asked))
     if isinstance(live, list) and isinstance(asked, list):
         return _list(cast("_Items", live), cast("_Items", asked))
-    return asked if same(live, asked) else live
+    return asked if same(live, asked) else cast("Any", live)
 
 
 def _list(live: _Items, asked: _Items) -> _Items:

@@ -1,7 +1,6 @@
 """The API server's refusals, as one clear line each."""
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from plugins.values import Object, at
@@ -60,7 +59,8 @@ def explain(error: ApiError, what: str) -> str:
     fields = "; ".join(f"`{field}` belongs to `{manager}`" for manager, field in causes)
     return (
         f"{what}: other field managers own what it would change: {fields}. Leave the field to them "
-        '(`ignore_changes`, or drop it), or take it with the annotation `pulumi.com/patchForce: "true"`'
+        "(`ignore_changes`, or drop it), or take it with the annotation "
+        '`pulumi.com/patchForce: "true"`'
     )
 
 
@@ -72,14 +72,3 @@ def _conflicts(error: ApiError) -> list[tuple[str, str]]:
         if at(cause, "reason") == "FieldManagerConflict"
         and (match := _OTHER_MANAGER.search(str(cause.get("message"))))
     ]
-
-
-def redacted(text: str, secrets: Iterable[str]) -> str:
-    """A message without secret values: the server may quote what it refuses."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "[secret]")
-    return text
-
-
-_SHORTEST_SECRET = 4  # hiding `80` or `on` would hide half of every message

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from typing import Any
 
 from plugins.values import UNKNOWN, Object, at
 
@@ -25,8 +26,7 @@ def autonamed(obj: Object) -> bool:
 
 def with_name(obj: Object, old: Object, *, logical: str, seed: bytes) -> Object:
     """The object with a name: its own, the one it had, or a new one."""
-    metadata = obj.get("metadata") or {}
-    if metadata is UNKNOWN or named(obj) or metadata.get("generateName"):
+    if obj.get("metadata") is UNKNOWN or named(obj) or at(obj, "metadata", "generateName"):
         return obj
     if old:
         return _autonamed(obj, old["metadata"]["name"]) if autonamed(old) else obj
@@ -34,11 +34,11 @@ def with_name(obj: Object, old: Object, *, logical: str, seed: bytes) -> Object:
 
 
 def _autonamed(obj: Object, name: str) -> Object:
-    metadata = dict(obj.get("metadata") or {})
-    annotations = metadata.get("annotations") or {}
+    metadata: Object = obj.get("metadata") or {}
+    annotations: Any = metadata.get("annotations") or {}
     if annotations is not UNKNOWN:
-        metadata["annotations"] = {**annotations, AUTONAMED: "true"}
-    return {**obj, "metadata": {**metadata, "name": name}}
+        annotations = {**annotations, AUTONAMED: "true"}
+    return {**obj, "metadata": {**metadata, "annotations": annotations, "name": name}}
 
 
 def identity(obj: Object) -> str:

@@ -1,8 +1,8 @@
 """Field managers: on the server, every field of an object has owners.
 
-Server-side apply removes a field when its last owner stops applying it. An object that was created by
-a plain POST has its fields owned by an ``Update``, which no later apply can give up: `taken_over` turns
-that into an ``Apply`` of the same manager.
+Server-side apply removes a field when its last owner stops applying it. An object that was created
+by a plain POST has its fields owned by an ``Update``, which no later apply can give up:
+`taken_over` turns that into an ``Apply`` of the same manager.
 """
 
 import copy
@@ -12,29 +12,22 @@ from typing import Any, cast
 from plugins.kubernetes.diff import parse
 from plugins.values import Object, at
 
-# Who an object's fields may belong to before this plugin looks after it; the vendor's list.
-_FORMER = {
+# How the managers begin whose fields an update takes over: people with kubectl, what owned the
+# object before anything was applied, and creations by this plugin or the vendor's. His list.
+_FORMER = (
     ("kubectl", "Apply"),
     ("kubectl", "Update"),
-    ("kubectl-client-side-apply", "Update"),
-    ("kubectl-create", "Update"),
     ("before-first-apply", "Update"),
     ("pulumi-kubernetes", "Update"),
-    ("pulumi-kubernetes.exe", "Update"),
     ("pulumi-resource-kubernetes", "Update"),
-}
+)
 
 
 def taken_over(live: Object, manager: str) -> list[Object] | None:
     """The object's managed fields with `manager` applying what it created, or what former managers
     had; None if they are so already."""
-    entries: list[Object] = at(live, "metadata", "managedFields") or []
-    former = _FORMER | {(manager, "Update")}
-    ours = [
-        entry
-        for entry in entries
-        if (entry.get("manager"), entry.get("operation")) in former and not entry.get("subresource")
-    ]
+    entries = _entries(live)
+    ours = [entry for entry in entries if _is_former(entry, manager)]
     if not ours:
         return None
     applied = [entry for entry in entries if _is_ours(entry, manager)]
@@ -44,6 +37,18 @@ def taken_over(live: Object, manager: str) -> list[Object] | None:
     mine: Object = {**ours[-1], "manager": manager, "operation": "Apply", "fieldsV1": fields}
     others = [entry for entry in entries if entry not in ours and entry not in applied]
     return [mine, *others]
+
+
+def _entries(live: Object) -> list[Object]:
+    return at(live, "metadata", "managedFields") or []
+
+
+def _is_former(entry: Object, manager: str) -> bool:
+    name, operation = str(entry.get("manager")), entry.get("operation")
+    return not entry.get("subresource") and any(
+        name.startswith(prefix) and operation == theirs
+        for prefix, theirs in (*_FORMER, (manager, "Update"))
+    )
 
 
 def _is_ours(entry: Object, manager: str) -> bool:
@@ -65,8 +70,9 @@ def _union(left: Object, right: Object) -> Object:
 def without_ignored(inputs: Object, live: Object, manager: str, ignored: Iterable[str]) -> Object:
     """What to apply when some paths are to be left as they are in the cluster.
 
-    A path that only others own is not sent, so that we neither change nor own it; any other is sent
-    with its live value, for leaving it out would remove it. Paths through lists are sent as they are.
+    A path that only others own is not sent, so that we neither change nor own it; any other is
+    sent with its live value, for leaving it out would remove it. Paths through lists are sent as
+    they are.
     """
     result = copy.deepcopy(inputs)
     for text in ignored:
@@ -85,7 +91,7 @@ def _owned(live: Object, steps: list[str], manager: str, *, ours: bool) -> bool:
     keys = [f"f:{step}" for step in steps]
     return any(
         at(entry.get("fieldsV1"), *keys) is not None
-        for entry in at(live, "metadata", "managedFields") or []
+        for entry in _entries(live)
         if _is_ours(entry, manager) is ours
     )
 

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from pulumi.provider.experimental import provider as sdk
 
@@ -19,12 +21,13 @@ from plugins.kubernetes import (
     state,
     waitfor,
 )
-from plugins.kubernetes.access import UnreachableError
+from plugins.kubernetes.access import Access, UnreachableError
 from plugins.kubernetes.awaiting import Checks, NotReadyError, Patience
 from plugins.kubernetes.cluster import Cluster, Served
-from plugins.kubernetes.errors import ApiError, NoSuchKindError, explain, redacted
+from plugins.kubernetes.errors import ApiError, NoSuchKindError, explain
 from plugins.kubernetes.kinds import Kind
 from plugins.kubernetes.readiness import READY, RULES, Ready
+from plugins.masking import masked
 from plugins.server import (
     DeleteRequest,
     DiffRequest,
@@ -35,11 +38,16 @@ from plugins.server import (
 )
 from plugins.values import UNKNOWN, Object, PropertyMap, at, has_unknown, plain
 
+if TYPE_CHECKING:
+    from plugins.kubernetes.helm_release import HelmRelease
+
+HELM_RELEASE = "kubernetes:helm.sh/v3:Release"
+
 PATCH_FORCE = "pulumi.com/patchForce"
 PATCH_FIELD_MANAGER = "pulumi.com/patchFieldManager"
 
-# A kind or a namespace may be about to be made by another resource: the vendor's patience with it.
-_RETRY_PAUSES = (1, 2, 4, 8, 16)
+# A kind or a namespace may be about to be made by another resource: the vendor waits 31 s, too.
+_RETRY_PAUSES = (0.1, 0.2, 0.5, 1, 2, 4, 8, 16)  # seconds
 
 _TAKEOVER_TRIES = 3
 
@@ -57,8 +65,20 @@ class KubernetesProvider:
         self._connecting: asyncio.Task[Cluster | UnreachableError]
         self._namespace = "default"
 
+    @cached_property
+    def _releases(self) -> "HelmRelease":
+        # Imported here: most programs have none.
+        from plugins.kubernetes.helm_release import HelmRelease  # noqa: PLC0415
+
+        async def access() -> Access:
+            return (await self._cluster()).access
+
+        return HelmRelease(self._engine, self._environment, access)
+
     async def cancel(self) -> None:
         self._cancelled.set()
+        if "_releases" in self.__dict__:
+            await self._releases.cancel()
 
     async def invoke(self, request: sdk.InvokeRequest, /) -> sdk.InvokeResponse:
         raise Failed(
@@ -125,6 +145,8 @@ class KubernetesProvider:
         if cluster is None and self._settings.skip_update_unreachable and request.old_inputs:
             self._warn("the cluster is unreachable: left as it was", request.urn)
             return sdk.CheckResponse(inputs=request.old_inputs)
+        if request.type == HELM_RELEASE:
+            return await self._releases.check(request, namespace=self._namespace)
         obj = state.wanted(request.new_inputs)
         if reason := kinds.refused(obj, request.type):
             raise Failed(reason)
@@ -138,13 +160,15 @@ class KubernetesProvider:
         )
         self._remember_scope(obj)
         if at(obj, "metadata", "namespace") is None and await self._namespaced(kind):
-            metadata = obj.get("metadata") or {}
+            metadata: Any = obj.get("metadata") or {}
             if metadata is not UNKNOWN:
                 obj["metadata"] = {**metadata, "namespace": self._namespace}
         inputs = state.inputs(obj, request.new_inputs)
         return sdk.CheckResponse(inputs=inputs, failures=list(_failures(obj)))
 
     async def diff(self, request: DiffRequest, /) -> sdk.DiffResponse:
+        if request.type == HELM_RELEASE:
+            return await self._releases.diff(request)
         live = state.live_of(request.old_state)
         old, new = state.wanted(request.old_inputs), state.wanted(request.new_inputs)
         if not await self._namespaced(kinds.of(new, request.type)):
@@ -167,6 +191,8 @@ class KubernetesProvider:
         )
 
     async def create(self, request: sdk.CreateRequest, /) -> sdk.CreateResponse:
+        if request.type == HELM_RELEASE:
+            return await self._releases.create(request)
         asked = state.wanted(request.properties)
         manager = _manager(asked) or f"pulumi-kubernetes-{naming.suffix()}"
         if request.preview:
@@ -265,6 +291,8 @@ class KubernetesProvider:
         return live
 
     async def update(self, request: UpdateRequest, /) -> sdk.UpdateResponse:
+        if request.type == HELM_RELEASE:
+            return await self._releases.update(request)
         asked, old = state.wanted(request.news), state.live_of(request.olds)
         manager = (
             _manager(asked)
@@ -282,7 +310,7 @@ class KubernetesProvider:
         cluster = await self._cluster()
         with _explained(f"{kind.kind} `{request.resource_id}` was not updated", request.news):
             served = await cluster.served(kind)
-            live = await cluster.get(served, *naming.parse_identity(request.resource_id))
+            live = await self._existing(cluster, served, request)
             live = await self._take_over(cluster, served, live, manager)
             obj = _scoped(asked, served, self._namespace)
             obj = ownership.without_ignored(obj, live, manager, request.ignore_changes)
@@ -290,6 +318,17 @@ class KubernetesProvider:
         patience = self._patience(asked, request.timeout, request.urn)
         live = await self._await(cluster, served, live, asked, patience, request.news, manager)
         return sdk.UpdateResponse(self._outputs(live, request.news, manager, version))
+
+    async def _existing(self, cluster: Cluster, served: Served, request: UpdateRequest) -> Object:
+        try:
+            return await cluster.get(served, *naming.parse_identity(request.resource_id))
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            raise Failed(
+                f"{served.kind.kind} `{request.resource_id}` is in the state, but not in the "
+                "cluster: `pulumi refresh` forgets it, and the next `up` makes it again"
+            ) from error
 
     async def _preview_update(
         self,
@@ -320,6 +359,9 @@ class KubernetesProvider:
         return state.previewed_update(tried)
 
     async def delete(self, request: DeleteRequest, /) -> None:
+        if request.type == HELM_RELEASE:
+            await self._releases.delete(request)
+            return
         live = state.live_of(request.properties)
         kind = kinds.of(live, request.type)
         cluster = await self._reachable()
@@ -357,6 +399,8 @@ class KubernetesProvider:
         cluster = await self._reachable()
         if cluster is None:
             return await self._read_unreachable(request)
+        if request.type == HELM_RELEASE:
+            return await self._releases.read(request)
         asked = state.wanted(request.inputs)
         kind = kinds.of(asked or state.live_of(request.properties), request.type)
         manager = (
@@ -420,8 +464,9 @@ class KubernetesProvider:
     async def _gone_hint(self) -> str:
         link = await asyncio.shield(self._connecting)
         return (
-            f"configured Kubernetes cluster is unreachable: {link}. If the cluster is gone for good, "
-            "run the command again with PULUMI_K8S_DELETE_UNREACHABLE=true to forget its objects"
+            f"configured Kubernetes cluster is unreachable: {link}. If the cluster is gone for "
+            "good, run the command again with PULUMI_K8S_DELETE_UNREACHABLE=true to forget its "
+            "objects"
         )
 
     async def _await(
@@ -444,7 +489,7 @@ class KubernetesProvider:
             else:
                 reasons = [str(error)]
             hidden = state.secret_texts(given)
-            reasons = [redacted(reason, hidden) for reason in reasons]
+            reasons = [masked(reason, hidden) for reason in reasons]
             summary = f"{live['kind']} `{naming.identity(live)}` exists, but {reasons[0]}"
             raise NotInitialised(
                 "\n    ".join([summary, *reasons[1:]]),
@@ -503,8 +548,8 @@ _WAY = ("kubeconfig", "context", "cluster")
 def _other_cluster(old: Object, new: Object, changed: Iterable[str]) -> list[str]:
     """Changed options by which a provider becomes one for another cluster.
 
-    `clusterIdentifier` alone decides where it is set before and after; else the cluster's entry in the
-    kubeconfig does, and a kubeconfig that is not known yet may be any.
+    `clusterIdentifier` alone decides where it is set before and after; else the cluster's entry in
+    the kubeconfig does, and a kubeconfig that is not known yet may be any.
     """
     before, after = old.get("clusterIdentifier"), new.get("clusterIdentifier")
     if after and before == after:
@@ -549,8 +594,8 @@ def _name(obj: Object) -> str:
 
 
 def _unscoped(obj: Object) -> Object:
-    metadata = obj.get("metadata")
-    if not isinstance(metadata, dict):
+    metadata: Any = obj.get("metadata")
+    if metadata is UNKNOWN or not metadata:
         return obj
     return {**obj, "metadata": {k: v for k, v in metadata.items() if k != "namespace"}}
 
@@ -569,11 +614,11 @@ def _previewable(error: ApiError) -> bool:
 
 
 @contextlib.contextmanager
-def _explained(what: str, given: PropertyMap) -> Iterator[None]:
+def _explained(what: str, given: PropertyMap) -> Generator[None]:
     """Turn what the cluster refuses into one line for the user, without secrets."""
     try:
         yield
     except ApiError as error:
-        raise Failed(redacted(explain(error, what), state.secret_texts(given))) from error
+        raise Failed(masked(explain(error, what), state.secret_texts(given))) from error
     except (NoSuchKindError, UnreachableError) as error:
         raise Failed(f"{what}: {error}") from error

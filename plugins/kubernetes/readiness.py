@@ -45,13 +45,14 @@ class Rule:
     judge: Callable[[Object, Sequence[Object]], Verdict]
     related: Related | None = None
     on_refresh: bool = False
-    """Whether a refresh tells of an object that is not ready, so that the next `up` waits for it."""
+    """Whether a refresh tells of an object that is not ready: the next `up` waits for it then."""
 
 
 def condition(obj: object, kind: str) -> Object:
     """The condition of that type in the object's status, or an empty mapping."""
     found: list[Any] = at(obj, "status", "conditions") or []
-    return next((one for one in found if at(one, "type") == kind), {})
+    empty: Object = {}
+    return next((one for one in found if at(one, "type") == kind), empty)
 
 
 def _count(obj: Object, *path: str) -> int:

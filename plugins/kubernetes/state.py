@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from pulumi.provider.experimental.property_value import PropertyValue
 
+from plugins import masking
 from plugins.values import (
     UNKNOWN,
     Object,
@@ -136,33 +137,21 @@ def _secrets(obj: Object, given: Mapping[str, PropertyValue]) -> set[Path]:
     return paths
 
 
-def secret_texts(given: Mapping[str, PropertyValue]) -> set[str]:
-    """Every secret text in the inputs, to keep out of messages."""
-    content = _secrets(wanted(given), given)
-    found: set[str] = set()
-    obj = plain(given)
-    for path in content:
-        _collect(at(obj, *path), found)
-    return found
-
-
-def _collect(value: object, found: set[str]) -> None:
-    if isinstance(value, str):
-        found.add(value)
-    elif isinstance(value, dict):
-        for item in cast("Object", value).values():
-            _collect(item, found)
-    elif isinstance(value, list):
-        for item in cast("list[object]", value):
-            _collect(item, found)
+def secret_texts(given: Mapping[str, PropertyValue]) -> frozenset[str]:
+    """Every secret text in the inputs, to keep out of messages: the server may quote it."""
+    return masking.secrets(inputs(wanted(given), given).values())
 
 
 # -- previews
 
 
-_SERVER_CHOOSES: dict[tuple[str, str], tuple[Path, ...]] = {
-    ("v1", "Service"): (("spec", "clusterIP"), ("spec", "clusterIPs")),
-    ("v1", "PersistentVolumeClaim"): (("spec", "volumeName"),),
+# Paths the server fills, and those which settle them when they were asked for.
+_SERVER_CHOOSES: dict[tuple[str, str], tuple[tuple[Path, Path], ...]] = {
+    ("v1", "Service"): (
+        (("spec", "clusterIP"), ("spec", "clusterIP")),
+        (("spec", "clusterIPs"), ("spec", "clusterIP")),
+    ),
+    ("v1", "PersistentVolumeClaim"): ((("spec", "volumeName"), ("spec", "volumeName")),),
 }
 _BORN_WITH = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 _CHANGES = ("generation", "managedFields", "resourceVersion")
@@ -171,18 +160,30 @@ _CHANGES = ("generation", "managedFields", "resourceVersion")
 def previewed_creation(obj: Object, asked: Object) -> Object:
     """An object that does not exist yet, as far as a preview can know it.
 
-    `obj` is the server's dry run, or the inputs where there was none; what it says of what only a real
-    creation decides is made up.
+    `obj` is the server's dry run, or the inputs where there was none; what it says of what only a
+    real creation decides is made up.
     """
     result = copy.deepcopy(obj)
     metadata: Object = result.setdefault("metadata", {})
     metadata.update(dict.fromkeys(_BORN_WITH, UNKNOWN))
     result["status"] = UNKNOWN
-    for path in _SERVER_CHOOSES.get((str(obj.get("apiVersion")), str(obj.get("kind"))), ()):
+    kind = (str(obj.get("apiVersion")), str(obj.get("kind")))
+    for path, settled_by in _SERVER_CHOOSES.get(kind, ()):
         parent = at(result, *path[:-1])
-        if isinstance(parent, dict) and at(asked, *path) is None:
+        if isinstance(parent, dict) and at(asked, *settled_by) is None:
             parent[path[-1]] = UNKNOWN
+    if kind == ("v1", "Service"):
+        _forget_node_ports(result, asked)
     return result
+
+
+def _forget_node_ports(service: Object, asked: Object) -> None:
+    """A dry run gives back the ports it drew; the creation draws others."""
+    ports: list[Object] = at(service, "spec", "ports") or []
+    wanted: list[Object] = at(asked, "spec", "ports") or []
+    for port, wish in zip(ports, wanted, strict=False):
+        if "nodePort" in port and "nodePort" not in wish:
+            port["nodePort"] = UNKNOWN
 
 
 def previewed_update(obj: Object) -> Object:
@@ -203,7 +204,7 @@ def echoed_update(asked: Object, live: Object) -> Object:
     }
 
 
-# -- imports
+# -- what an import takes over
 
 
 def imported(live: Object) -> Object:

@@ -12,6 +12,9 @@ from tools.places import Places
 
 ROOT = Path(__file__).resolve().parents[2]
 
+SYSTEM = ("chmod", "ln", "mkdir", "sleep")
+"""What the recording programs call; a real /usr/bin may have any tool in it."""
+
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
@@ -20,12 +23,18 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     shutil.copytree(ROOT / "tools" / "go", root / "tools" / "go")
     for name in ("uv.lock", "pyproject.toml"):
         (root / name).write_text("")
-    bin_folder = tmp_path / "bin"
+    bin_folder, system = tmp_path / "bin", tmp_path / "system"
     bin_folder.mkdir()
+    system.mkdir()
+    for name in SYSTEM:
+        program = shutil.which(name)
+        assert program, f"these tests need {name}"
+        (system / name).symlink_to(program)
     made = Machine(
         home=tmp_path,
         places=Places(root=root, cache=tmp_path / "cache"),
         bin=bin_folder,
+        system=system,
         calls=tmp_path / "calls",
     )
     for name in [*os.environ]:

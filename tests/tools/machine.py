@@ -3,14 +3,18 @@
 import hashlib
 import json
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
+
+from tools import disk
 from tools.catalog import CRD_FAMILY, TOOLS, pin, pins
 from tools.places import Places
 from tools.versions import show
@@ -40,10 +44,10 @@ done
 UV = """#!/bin/sh
 echo "uv $*" >> "{calls}"
 [ "$1" = --version ] && echo "uv 0.13.8" && exit 0
-mkdir -p "{venv}/bin"
-ln -sf "{python}" "{venv}/bin/python"
+mkdir -p {venv}/bin
+ln -sf {python} {venv}/bin/python
 for plugin in kubernetes:4.34.2 command:1.2.1; do
-    folder="{venv}/lib/python3.11/site-packages/pulumi_${{plugin%%:*}}"
+    folder={venv}"/lib/python3.11/site-packages/pulumi_${{plugin%%:*}}"
     mkdir -p "$folder"
     printf '{{"version": "%s"}}' "${{plugin##*:}}" > "$folder/pulumi-plugin.json"
 done
@@ -57,12 +61,12 @@ class Machine:
     home: Path
     places: Places
     bin: Path
+    system: Path
     calls: Path
-    environment: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def path(self) -> str:
-        return os.pathsep.join((str(self.bin), "/usr/bin", "/bin"))
+        return os.pathsep.join((str(self.bin), str(self.system)))
 
     def called(self) -> list[str]:
         return self.calls.read_text().splitlines() if self.calls.exists() else []
@@ -102,8 +106,8 @@ class Machine:
         script.write_text("#!/usr/bin/env python3\n")
 
     def has_uv(self) -> None:
-        venv = self.places.venv
-        self.program("uv", UV.format(calls=self.calls, venv=venv, python=sys.executable))
+        venv, python = (shlex.quote(str(one)) for one in (self.places.venv, sys.executable))
+        self.program("uv", UV.format(calls=self.calls, venv=venv, python=python))
 
     def has_all_tools(self, but: str = "") -> None:
         """Install everything that may be installed by hand, in the pinned version."""
@@ -112,6 +116,15 @@ class Machine:
                 version = show(pin(tool, self.places.go_modules))
                 for file in tool.files:
                     self.says(file, f"v{version}")
+
+
+def has_free(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Make every disk have this many bytes left."""
+
+    def free(_folder: Path) -> int:
+        return size
+
+    monkeypatch.setattr(disk, "free", free)
 
 
 def plugin_versions(places: Places, **versions: str) -> None:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.tools.machine import Machine
+from tests.tools.machine import Machine, has_free
 from tools import disk
 from tools.errors import Missing
 
 
 def test_enough_room_passes(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk, "free", lambda _folder: 10 * disk.GB)
+    has_free(monkeypatch, 10 * disk.GB)
 
     disk.require({machine.home / "a": 4 * disk.GB, machine.home / "b": 6 * disk.GB})
 
@@ -16,7 +16,7 @@ def test_enough_room_passes(machine: Machine, monkeypatch: pytest.MonkeyPatch) -
 def test_folders_on_one_disk_are_added_up(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk, "free", lambda _folder: 9 * disk.GB)
+    has_free(monkeypatch, 9 * disk.GB)
 
     with pytest.raises(Missing) as told:
         disk.require({machine.home / "a": 4 * disk.GB, machine.home / "b": 6 * disk.GB})
@@ -29,7 +29,7 @@ def test_folders_on_one_disk_are_added_up(
 def test_what_an_earlier_run_wrote_is_not_needed_again(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk, "free", lambda _folder: 500)
+    has_free(monkeypatch, 500)
     (machine.home / "a").mkdir()
     (machine.home / "a" / "written").write_bytes(bytes(600))
 

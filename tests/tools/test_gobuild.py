@@ -81,11 +81,9 @@ def test_no_go_is_told_with_the_way_out(machine: Machine, monkeypatch: pytest.Mo
     with pytest.raises(Missing) as told:
         gobuild.toolchain(machine.places)
 
-    assert str(told.value).splitlines() == [
-        "go: not found on PATH",
-        "  way out: install Go 1.26 or newer from your system's packages or go.dev/dl,"
-        " and put it on PATH",
-    ]
+    first, second = str(told.value).splitlines()
+    assert first == "go: not found on PATH"
+    assert second.startswith("  way out: install Go 1.26 or newer")
 
 
 def test_an_old_go_is_told_with_its_version(machine: Machine) -> None:
@@ -109,7 +107,7 @@ def test_a_go_that_refuses_the_module_is_told_as_too_old(machine: Machine) -> No
     ("line", "cause"),
     [
         (
-            "go: example.com/m@v1.2.3: reading https://proxy.invalid/m/@v/v1.2.3.zip: 403 Forbidden",
+            "go: example.com/m@v1.2.3: https://proxy.invalid/m/@v/v1.2.3.zip: 403 Forbidden",
             "the Go proxy does not have a module",
         ),
         (

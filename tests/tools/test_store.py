@@ -77,8 +77,11 @@ def test_only_one_install_works_at_a_time(machine: Machine) -> None:
     def waiting() -> None:
         raise Waited
 
-    with store.locked(machine.places, never):
-        with pytest.raises(Waited), store.locked(machine.places, waiting):
-            pytest.fail("both hold the lock")
+    with (
+        store.locked(machine.places, never),
+        pytest.raises(Waited),
+        store.locked(machine.places, waiting),
+    ):
+        pytest.fail("both hold the lock")
     with store.locked(machine.places, never):
         pass

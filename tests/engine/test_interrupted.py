@@ -1,0 +1,34 @@
+"""An `up` that is killed at any moment: the next run finishes the job and nothing is left."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+from engine.project import NewProject
+
+pytestmark = pytest.mark.engine
+
+UP_SECONDS = 12.0
+"""About what an `up` takes on two cores; a later kill hits a run that has already ended."""
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_after_a_kill_the_next_run_finishes_the_job_and_down_leaves_nothing(
+    seed: int, new_project: NewProject
+) -> None:
+    project = new_project()
+    running = project.start("up")
+    time.sleep(random.Random(seed).uniform(0.2, UP_SECONDS))  # noqa: S311 - no secret
+    os.killpg(running.pid, signal.SIGKILL)
+    project.finish(running)
+
+    finished = project.act("up")
+    assert finished.code == 0, finished.said
+    again = project.pulumi("up", "--yes", "--skip-preview")
+    assert (again.code, again.touched) == (0, {}), again.said
+    down = project.act("down")
+    assert down.code == 0, down.said
+    assert not project.cluster.exists()
+    assert project.processes() == []
