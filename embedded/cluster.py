@@ -191,8 +191,8 @@ class Cluster:
             {"apiVersion": "v1", "kind": "List", "items": [manifest(node) for node in nodes]}
         )
         apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=embedded", "-f-")
-        self._kubectl(*apply, stdin=objects)
-        self._kubectl(*apply, "--subresource=status", stdin=objects)
+        for part in ((), ("--subresource=status",)) if nodes else ():
+            self._kubectl(*apply, *part, stdin=objects)
         there = self._kubectl("get", "nodes", "-o", "name").split()
         if gone := [one for one in there if one.removeprefix("node/") not in names(nodes)]:
             self._kubectl("delete", *gone)

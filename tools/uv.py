@@ -102,7 +102,7 @@ def sync(uv: Path, places: Places, pulse: Callable[[str], None]) -> None:
     dropped = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "PYTHONHOME", "PYTHONPATH")
     env = {name: value for name, value in os.environ.items() if name not in dropped}
     answer = process.run(
-        # Compiled here, once: every run of Pulumi starts three interpreters, and takes half as long.
+        # Compiled here, once: a run of Pulumi starts three interpreters, and takes half the time.
         [
             *(uv, "sync", "--frozen", "--all-groups", "--compile-bytecode"),
             *("--project", places.root, "--python", python),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -249,7 +250,10 @@ def _ambient_proxy(server: str) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """The innermost of urllib3's nested reasons, without the object's address."""
+    """The innermost of urllib3's nested reasons, without its object's name."""
     inner: Any = getattr(error, "reason", None) or error
     text = str(getattr(inner, "args", [inner])[-1] or inner)
-    return text.partition(": ")[2] if text.startswith("<urllib3") else text
+    return _CONNECTION.sub("", text)
+
+
+_CONNECTION = re.compile(r"^(<[^>]*>|\w*Connection\([^)]*\)): ")

@@ -87,7 +87,7 @@ def _data(section: Object, name: str) -> str | None:
     """A PEM text that stands in a kubeconfig, or in a file it names."""
     if encoded := section.get(f"{name}-data"):
         try:
-            return base64.b64decode(encoded).decode()
+            return base64.b64decode("".join(encoded.split()), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
             raise UnreachableError(f"`{name}-data` of the kubeconfig is not base64") from error
     return _read(section[name]) if section.get(name) else None

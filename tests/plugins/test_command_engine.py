@@ -23,7 +23,10 @@ LIFE = """
                 "child",
                 create='echo "made $WHAT" | tee -a log; echo "$TOKEN" > token',
                 delete='echo "gone $WHAT" >> log',
-                environment={"WHAT": os.environ["WHAT"], "TOKEN": pulumi.Output.secret("hf_secret")},
+                environment={
+                    "WHAT": os.environ["WHAT"],
+                    "TOKEN": pulumi.Output.secret("hf_secret"),
+                },
                 triggers=[os.environ["WHAT"]],
                 opts=pulumi.ResourceOptions(parent=self),
             )
