@@ -29,14 +29,14 @@ down: ## remove everything that `up` made
 
 test: ## run all tests, on the real engine and a real API server too (what CI runs)
 	@$(TOOLS) install
-	@$(TOOLS) run -- python -m pytest $(TESTS)
+	@$(TOOLS) run -- python -m pytest -n 2 --dist loadgroup $(TESTS)
 
 check: ## lint, types and the tests that need no engine: a minute
 	@$(TOOLS) install venv
 	@$(VENV)/ruff check
 	@$(VENV)/ruff format --check
 	@$(VENV)/pyright
-	@$(VENV)/python -m pytest -m 'not engine' $(TESTS)
+	@$(VENV)/python -m pytest -n 2 -m 'not engine' $(TESTS)
 
 doctor: ## say what is installed, where it came from, and what mends the rest
 	@$(TOOLS) doctor

@@ -49,7 +49,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="How long it takes.")
     parser.add_argument("--rounds", type=_rounds, default=ROUNDS, help="default %(default)s")
     rounds: int = parser.parse_args(words).rounds
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: where it is ignored, as in a shell's background, Pulumi's plugins would inherit
+    # that, and each command would wait five seconds for them to heed it.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         about = _about()

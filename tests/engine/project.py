@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = ("__main__.py", "Pulumi.yaml", "components", "embedded", "stack", "tools")
 CRD_CACHE = ROOT / ".state" / "crds"
 SECONDS = 300.0
+OPERATIONS = {"up", "preview", "refresh", "destroy"}
 
 EMBEDDED: dict[str, Any] = {
     "cluster": {"kind": "embedded"},
@@ -121,7 +122,8 @@ class Project:
         done = subprocess.run(  # noqa: S603 - our own words
             [
                 *("pulumi", *words, "--stack", self.stack, "--non-interactive"),
-                *("--config-file", salted, "--event-log", events),
+                *("--config-file", salted),
+                *(("--event-log", events) if words[0] in OPERATIONS else ()),
             ],
             cwd=self.root,
             env=self.env,

@@ -103,7 +103,8 @@ def test_a_process_that_got_an_old_number_is_left_alone(cluster: Cluster) -> Non
 
 def test_a_component_that_ends_is_named_with_its_reason(tmp_path: Path) -> None:
     broken = tmp_path / "kube-scheduler"
-    broken.write_text("#!/bin/sh\necho no space left on device\nexit 1\n")
+    version = f'[ "$1" = --version ] && exec "{tools.resolve("kube-scheduler")}" --version'
+    broken.write_text(f"#!/bin/sh\n{version}\necho no space left on device\nexit 1\n")
     broken.chmod(0o755)
     cluster = Cluster(
         root=tmp_path / "cluster",

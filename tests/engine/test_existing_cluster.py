@@ -1,16 +1,19 @@
 """A stack on a cluster that is not its own: it takes away what it brought, and nothing else."""
 
+import base64
 import json
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from engine.project import NewProject, Project
+from engine.project import EMBEDDED, NewProject, Project
 
 import tools
 from embedded.cluster import CONTEXT, Cluster
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("existing")]
 
 TOKEN = "hf_never-to-be-seen"  # noqa: S105 - not a token
 NAMESPACE = "llm-d-inference-scheduler"
@@ -41,81 +44,76 @@ def on(cluster: Cluster, context: str = CONTEXT) -> dict[str, str]:
     return {"kind": "existing", "context": context, "kubeconfig": str(cluster.kubeconfig)}
 
 
-@pytest.fixture
-def project(new_project: NewProject, control_plane: Cluster) -> Project:
-    return new_project("elsewhere", cluster=on(control_plane))
+@dataclass(frozen=True)
+class Deployed:
+    project: Project
+    cluster: Cluster
+    before: set[str]
+    """Objects that were there first."""
+    said: str
+    """What preview and update printed."""
 
 
-def test_destroy_takes_every_object_away_and_no_other(
-    project: Project, control_plane: Cluster
-) -> None:
+@pytest.fixture(scope="module")
+def deployed(
+    control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    """A stack with a token in it, on a cluster that another made."""
+    root = tmp_path_factory.mktemp("existing") / "project"
+    project = Project.create(root, "elsewhere", EMBEDDED | {"cluster": on(control_plane)})
     before = objects(control_plane)
-    up = project.act("up")
-    assert up.code == 0, up.said
-    added = objects(control_plane) - before
-    assert f"Deployment {NAMESPACE}/gaie-inference-scheduling-epp" in added
-
-    down = project.act("down")
-
-    assert down.code == 0, down.said
-    assert objects(control_plane) == before
-
-
-def test_the_endpoint_picker_may_watch_its_pods_and_read_no_secret(
-    project: Project, control_plane: Cluster
-) -> None:
-    assert project.act("up").code == 0
-    picker = f"system:serviceaccount:{NAMESPACE}:gaie-inference-scheduling-epp"
-
-    def may(verb: str, what: str, namespace: str = NAMESPACE) -> bool:
-        words = ("auth", "can-i", verb, what, "-n", namespace, "--as", picker)
-        done = subprocess.run(  # noqa: S603 - our own words
-            [tools.resolve("kubectl"), f"--kubeconfig={control_plane.kubeconfig}", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.strip() == "yes"
-
-    assert may("watch", "pods")
-    assert may("list", "inferencepools.inference.networking.k8s.io")
-    assert may("list", "inferencemodelrewrites.inference.networking.x-k8s.io")
-    assert may("create", "tokenreviews.authentication.k8s.io")
-    assert not may("get", "secrets")
-    assert not may("watch", "pods", "kube-system")
-    assert not may("delete", "pods")
-    assert project.act("down").code == 0
-
-
-def test_a_token_is_never_in_plain_text(project: Project, control_plane: Cluster) -> None:
-    project.act("preview")
-    set_secret = project.pulumi("config", "set", "--secret", "llm-d:hfToken", TOKEN)
-    assert set_secret.code == 0, set_secret.said
-
+    assert project.act("preview").code == 0
+    assert project.pulumi("config", "set", "--secret", "llm-d:hfToken", TOKEN).code == 0
     preview = project.pulumi("preview", "--diff")
-    up = project.pulumi("up", "--yes")
-
+    up = project.pulumi("up", "--yes", "--skip-preview")
     assert up.code == 0, up.said
-    assert TOKEN not in preview.said + up.said
-    on_disk = [path for path in project.root.rglob("*") if path.is_file() and path.exists()]
-    holding = [path for path in on_disk if TOKEN.encode() in path.read_bytes()]
-    assert holding == []
+    yield Deployed(project, control_plane, before, preview.said + up.said)
+    project.pulumi("destroy", "--yes", "--skip-preview")
+
+
+@pytest.mark.parametrize(
+    ("verb", "what", "namespace", "answer"),
+    [
+        ("watch", "pods", NAMESPACE, "yes"),
+        ("list", "inferencepools.inference.networking.k8s.io", NAMESPACE, "yes"),
+        ("list", "inferencemodelrewrites.inference.networking.x-k8s.io", NAMESPACE, "yes"),
+        ("create", "tokenreviews.authentication.k8s.io", NAMESPACE, "yes"),
+        ("get", "secrets", NAMESPACE, "no"),
+        ("delete", "pods", NAMESPACE, "no"),
+        ("watch", "pods", "kube-system", "no"),
+    ],
+)
+def test_the_endpoint_picker_may_do_its_work_and_nothing_else(
+    verb: str, what: str, namespace: str, answer: str, deployed: Deployed
+) -> None:
+    picker = f"system:serviceaccount:{NAMESPACE}:gaie-inference-scheduling-epp"
+    asked = subprocess.run(  # noqa: S603 - our own words
+        [
+            *(tools.resolve("kubectl"), f"--kubeconfig={deployed.cluster.kubeconfig}"),
+            *("auth", "can-i", verb, what, "--namespace", namespace, "--as", picker),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert asked.stdout.strip() == answer
+
+
+def test_a_token_is_never_in_plain_text(deployed: Deployed) -> None:
+    assert TOKEN not in deployed.said
+    files = [path for path in deployed.project.root.rglob("*") if path.is_file()]
+    assert [path for path in files if TOKEN.encode() in path.read_bytes()] == []
     read = ("get", "secret", "llm-d-hf-token", "-n", NAMESPACE, "-o", "jsonpath={.data.HF_TOKEN}")
-    assert kubectl(control_plane, *read), "the cluster has it"
-    assert project.pulumi("destroy", "--yes", "--skip-preview").code == 0
+    assert kubectl(deployed.cluster, *read) == base64.b64encode(TOKEN.encode()).decode()
 
 
 def test_the_context_that_kubectl_uses_is_never_used_instead(
-    project: Project, control_plane: Cluster
+    control_plane: Cluster, new_project: NewProject
 ) -> None:
-    """Its own context is not in the kubeconfig, whose current one works."""
+    """The stack's own is not in the kubeconfig, whose current one works."""
     before = objects(control_plane)
-    config = {
-        "cluster": on(control_plane, context="another"),
-        "hardware": "simulated",
-        "models": [{"name": "Qwen/Qwen3-0.6B"}],
-    }
-    project.write(config)
+    project = new_project("astray", cluster=on(control_plane, context="another"))
 
     up = project.act("up")
 
@@ -126,31 +124,40 @@ def test_the_context_that_kubectl_uses_is_never_used_instead(
 
 
 def test_adopted_definitions_are_checked_and_left_behind(
-    project: Project, control_plane: Cluster, new_project: NewProject
+    deployed: Deployed, new_project: NewProject
 ) -> None:
-    owner = project
-    assert owner.act("up").code == 0
     guest = new_project(
         "guest",
-        cluster=on(control_plane),
+        cluster=on(deployed.cluster),
         names={"namespace": "guest"},
         gateway={"crds": {"inferenceExtension": "adopt"}},
     )
+    before = objects(deployed.cluster)
 
     up = guest.act("up")
     assert up.code == 0, up.said
     down = guest.act("down")
     assert down.code == 0, down.said
+    assert objects(deployed.cluster) == before
 
-    assert "inferencepools.inference.networking.k8s.io" in kubectl(control_plane, "get", "crds")
-    annotation = "inference.networking.k8s.io/bundle-version=v1.2.0"
-    kubectl(control_plane, "annotate", "--overwrite", "crds", "--all", annotation)
+    version = "inference.networking.k8s.io/bundle-version"
+    kubectl(deployed.cluster, "annotate", "--overwrite", "crds", "--all", f"{version}=v1.2.0")
     refused = guest.act("up")
+    kubectl(deployed.cluster, "annotate", "--overwrite", "crds", "--all", f"{version}=v1.3.0")
     assert refused.code != 0
     assert "the cluster has sigs.k8s.io/gateway-api-inference-extension v1.2.0" in refused.said
     assert "Traceback" not in refused.said
     assert guest.act("down").code == 0
-    assert owner.act("down").code == 0
+
+
+def test_destroy_takes_away_what_the_stack_brought_and_nothing_else(deployed: Deployed) -> None:
+    brought = objects(deployed.cluster) - deployed.before
+    assert f"Deployment {NAMESPACE}/gaie-inference-scheduling-epp" in brought
+
+    destroyed = deployed.project.pulumi("destroy", "--yes", "--skip-preview")
+
+    assert destroyed.code == 0, destroyed.said
+    assert objects(deployed.cluster) == deployed.before
 
 
 def test_a_dead_api_server_is_one_line_that_says_what_to_do(new_project: NewProject) -> None:
