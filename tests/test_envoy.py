@@ -1,0 +1,31 @@
+"""The standalone gateway's configuration, read by the real Envoy."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.gateways import standalone
+from stack.releases import releases
+
+ENVOY = shutil.which("envoy", path=str(Path(sys.executable).parent))
+
+
+@pytest.mark.skipif(not ENVOY, reason="no Envoy is published for this platform on PyPI")
+@pytest.mark.parametrize("release", releases())
+def test_envoy_takes_the_configuration(release: str, tmp_path: Path) -> None:
+    sidecar = standalone.sidecar(releases()[release])
+    for name, content in sidecar.config.items():
+        (tmp_path / name).write_text(content)
+
+    said = subprocess.run(  # noqa: S603 - our own words
+        [str(ENVOY), "--mode", "validate", "--config-path", tmp_path / "envoy.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert said.returncode == 0, said.stderr
+    assert sidecar.args[:2] == ("--config-path", f"{sidecar.config_dir}/envoy.yaml")
