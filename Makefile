@@ -12,7 +12,7 @@ $(error no `$(PYTHON)` on PATH: install Python 3.11 or newer, or name it: make P
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down test check doctor tools shell clean
+.PHONY: help up preview down test check bench doctor tools shell clean
 
 help: ## say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,10 @@ check: ## lint, types and the tests that need no engine: a minute
 	@$(VENV)/ruff format --check
 	@$(VENV)/pyright
 	@$(VENV)/python -m pytest -n 2 -m 'not engine' $(TESTS)
+
+bench: ## time preview and update, beside an empty program and kubectl apply
+	@$(TOOLS) install
+	@$(TOOLS) run -- python -m bench
 
 doctor: ## say what is installed, where it came from, and what mends the rest
 	@$(TOOLS) doctor

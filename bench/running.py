@@ -10,7 +10,7 @@ from pathlib import Path
 
 GRACE_SECONDS = 30.0
 """For what a command has begun, when it is interrupted."""
-TAIL_LINES = 15
+TAIL_LINES = 60
 
 
 class BenchError(Exception):

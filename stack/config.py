@@ -1,12 +1,13 @@
 """What a `Pulumi.<stack>.yaml` may say: shape only, no meaning."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, Union, get_args
+from copy import copy
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, create_model
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveInt, create_model
 from pydantic.alias_generators import to_camel
 
-from stack import quantity
+from stack import hardware, quantity, releases
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Quantity = Annotated[str, Field(pattern=quantity.PATTERN)]
@@ -107,6 +108,9 @@ class Names(Section):
     postfix: DnsLabel = "inference-scheduling"
 
 
+Narrowed = TypeVar("Narrowed", bound=Section)
+
+
 class Stack(Section):
     """One stack: a point in the space of releases, clusters, hardware, gateways and models."""
 
@@ -130,11 +134,32 @@ SECRETS: Mapping[str, str] = {"hfToken": "Hugging Face token, for models that ar
 """Keys that stand on their own beside the blocks, so that the engine keeps them encrypted."""
 
 
-def stack_with(clusters: Iterable[type[Cluster]]) -> type[Stack]:
-    """`Stack` for the kinds of cluster there are: `kind` chooses which keys the block may have."""
-    kinds: Any = Annotated[Union[tuple(clusters)], Field(discriminator="kind")]  # noqa: UP007
-    said = Stack.model_fields["cluster"].description
-    return create_model("Stack", __base__=Stack, cluster=(kinds, Field(description=said)))
+def stack_with(clusters: Iterable[type[Cluster]], gateways: Iterable[str]) -> type[Stack]:
+    """`Stack` with the words that there are modules for.
+
+    The cluster's `kind` chooses which keys its block may have.
+    """
+    kinds = Annotated[Union[tuple(clusters)], Discriminator("kind")]  # noqa: UP007 - at run time
+    return _narrowed(
+        Stack,
+        release=_one_of(releases.releases()),
+        cluster=kinds,
+        hardware=_one_of(hardware.targets()),
+        gateway=_narrowed(Gateway, provider=_one_of(gateways)),
+    )
+
+
+def _one_of(words: Iterable[str]) -> Any:
+    return Literal[tuple(sorted(words))]
+
+
+def _narrowed(model: type[Narrowed], **annotations: Any) -> type[Narrowed]:
+    """The same section with narrower types; defaults and descriptions stay."""
+    fields: Any = {
+        name: (annotation, copy(model.model_fields[name]))
+        for name, annotation in annotations.items()
+    }
+    return create_model(model.__name__, __base__=model, **fields)
 
 
 def keys(model: type[BaseModel], at: str = "") -> dict[str, set[str]]:

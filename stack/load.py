@@ -15,7 +15,7 @@ from stack.plan import Plan, plan
 
 def load(*, clusters: Mapping[str, ClusterKind[Any]], gateways: Mapping[str, GatewayKind]) -> Plan:
     """Plan the selected stack, or stop with all its problems and no traceback."""
-    model = config.stack_with(kind.settings for kind in clusters.values())
+    model = config.stack_with((kind.settings for kind in clusters.values()), gateways)
     secret = pulumi.Config()
     try:
         found = plan(

@@ -11,7 +11,7 @@ import yaml
 from stack import config, hardware, quantity, releases
 from stack.hardware import Feature, Hardware
 from stack.kinds import ClusterKind, GatewayKind, Sidecar
-from stack.problems import StackError, unknown, wrong
+from stack.problems import StackError, wrong
 from stack.releases import CrdBundle, Release
 
 MODEL_PORT = 8000
@@ -149,9 +149,6 @@ def plan(
 
     `secrets` are the names of those that are set, of `config.SECRETS`.
     """
-    problems = [*_choices(stack, gateways)]
-    if problems:
-        raise StackError(problems)
     release = releases.releases()[stack.release]
     target = hardware.targets()[stack.hardware]
     kind = clusters[stack.cluster.kind]
@@ -317,15 +314,6 @@ def _crds(asked: config.Crds, gateway: GatewayKind, release: Release) -> Iterato
         install = name in gateway.crds if said is None else said
         if install:
             yield Crds(name=name, bundle=release.crds[name], adopt=install == "adopt")
-
-
-def _choices(stack: config.Stack, gateways: Mapping[str, GatewayKind]) -> Iterator[str]:
-    if stack.release not in releases.releases():
-        yield unknown("release", stack.release, releases.releases())
-    if stack.hardware not in hardware.targets():
-        yield unknown("hardware", stack.hardware, hardware.targets())
-    if stack.gateway.provider not in gateways:
-        yield unknown("gateway.provider", stack.gateway.provider, gateways)
 
 
 def _models(stack: config.Stack, target: Hardware, secrets: frozenset[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,10 @@ def of_shape(error: ValidationError, keys: Mapping[str, Collection[str]]) -> Ite
         yield _of_shape(one, keys)
 
 
+_WORD = re.compile(r"'([^']*)'")
+"""As pydantic lists the words that it would have taken."""
+
+
 def _of_shape(error: ErrorDetails, keys: Mapping[str, Collection[str]]) -> str:
     # pydantic names the kind it chose in the path: `cluster.embedded.port`.
     where = [
@@ -52,9 +57,14 @@ def _of_shape(error: ErrorDetails, keys: Mapping[str, Collection[str]]) -> str:
             return f"`{path}` is not a known key, expected {listed}{_hint(str(where[-1]), known)}"
         case "missing":
             return f"`{path}` is missing: the stack file has to say it"
+        case "literal_error":
+            known = _WORD.findall(context["expected"])
+            said = "true" if value is True else "false" if value is False else str(value)
+            return unknown(path, said, known)
         case "union_tag_invalid":
-            tags = [tag.strip().strip("'") for tag in context["expected_tags"].split(",")]
-            return unknown(f"{path}.kind", str(context["tag"]), tags)
+            return unknown(
+                f"{path}.kind", str(context["tag"]), _WORD.findall(context["expected_tags"])
+            )
         case "union_tag_not_found":
             return f"`{path}.kind` is missing: the stack file has to say it"
         case _:

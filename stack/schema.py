@@ -1,22 +1,16 @@
 """A JSON schema of stack files, so that an editor checks one while it is written."""
 
-from collections.abc import Collection
 from typing import Any
 
 from pydantic import BaseModel
 
-from stack import config, hardware, releases
+from stack import config
 
 
-def schema(model: type[BaseModel], *, gateways: Collection[str]) -> dict[str, Any]:
+def schema(model: type[BaseModel]) -> dict[str, Any]:
     """Of `Pulumi.<stack>.yaml`; keys of other projects and of Pulumi itself pass unchecked."""
     made = model.model_json_schema()
     blocks: dict[str, Any] = made["properties"]
-    definitions: dict[str, Any] = made["$defs"]
-    # Words that are modules of their own, and so not in the models.
-    blocks["release"]["enum"] = sorted(releases.releases())
-    blocks["hardware"]["enum"] = sorted(hardware.targets())
-    definitions["Gateway"]["properties"]["provider"]["enum"] = sorted(gateways)
     known = {f"llm-d:{key}": value for key, value in {**blocks, **_secrets()}.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -31,7 +25,7 @@ def schema(model: type[BaseModel], *, gateways: Collection[str]) -> dict[str, An
                 "patternProperties": {f"^llm-d:(?!({'|'.join(blocks | _secrets())})$)": False},
             }
         },
-        "$defs": definitions,
+        "$defs": made["$defs"],
     }
 
 

@@ -7,6 +7,7 @@ import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from recording import Deploy
 
 from components import clusters, gateways
@@ -23,11 +24,12 @@ STACK: dict[str, Any] = {
     "models": [MODEL],
 }
 
+SHAPE = config.stack_with((kind.settings for kind in clusters.kinds().values()), gateways.kinds())
+
 
 def planned(secrets: frozenset[str] = frozenset(), **changes: object) -> Plan:
-    model = config.stack_with(kind.settings for kind in clusters.kinds().values())
     return plan(
-        model.model_validate(STACK | changes),
+        SHAPE.model_validate(STACK | changes),
         name="test",
         secrets=secrets,
         clusters=clusters.kinds(),
@@ -37,8 +39,10 @@ def planned(secrets: frozenset[str] = frozenset(), **changes: object) -> Plan:
 
 def told(secrets: frozenset[str] = frozenset(), **changes: object) -> tuple[str, ...]:
     """The problems of a stack that differs from a good one by `changes`."""
-    with pytest.raises(StackError) as caught:
+    with pytest.raises((StackError, ValidationError)) as caught:
         planned(secrets, **changes)
+    if isinstance(caught.value, ValidationError):
+        return tuple(problems.of_shape(caught.value, config.keys(SHAPE)))
     return caught.value.problems
 
 
@@ -56,8 +60,11 @@ def test_a_good_stack_is_planned() -> None:
 
 
 def test_every_problem_is_told_at_once() -> None:
-    release, hardware, gateway = told(
-        release="v0.4", hardware="simulatd", gateway={"provider": "standalon"}
+    release, hardware, gateway, replicas = told(
+        release="v0.4",
+        hardware="simulatd",
+        gateway={"provider": "standalon"},
+        models=[MODEL | {"replicas": 0}],
     )
 
     assert release.startswith("`release` is `v0.4`, expected one of ")
@@ -66,6 +73,7 @@ def test_every_problem_is_told_at_once() -> None:
         "`gateway.provider` is `standalon`, expected one of "
         f"{', '.join(sorted(gateways.kinds()))}; did you mean `standalone`?"
     )
+    assert replicas == "`models[0].replicas` is `0`, expected greater than or equal to 1"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +129,7 @@ def test_every_problem_is_told_at_once() -> None:
         ({"llm-d:models": None}, "`models` is missing: the stack file has to say it"),
         (
             {"llm-d:gateway": {"crds": {"gatewayApi": "adpot"}}},
-            "`gateway.crds.gatewayApi` is `adpot`, expected 'adopt', True or False",
+            "`gateway.crds.gatewayApi` is `adpot`, expected one of adopt; did you mean `adopt`?",
         ),
     ],
 )

@@ -136,11 +136,14 @@ class Pulumi:
         command = ["pulumi", *words, "--stack", self.stack, f"--config-file={self.file}"]
         with subprocess.Popen(command, cwd=self.places.root, env=self.env) as child:  # noqa: S603 - our words
 
+            def wait(_number: int, _frame: FrameType | None) -> None:
+                pass  # a handler and not SIG_IGN, which the next child would inherit
+
             def interrupt(_number: int, _frame: FrameType | None) -> None:
                 child.send_signal(signal.SIGINT)
 
             # Ctrl-C reaches Pulumi by itself; it then ends what it has begun, and we wait for it.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, wait)
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, interrupt)
             return child.wait()

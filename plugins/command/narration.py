@@ -5,18 +5,9 @@ import codecs
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
-
-import grpc
-import grpc.aio
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 LONGEST = 64 * 1024
 """Characters of one message: a line may have no end, and a fast command is told in batches."""
-PATIENCE = 30.0
-"""Seconds for the engine to take a message; one that does not is not worth waiting for."""
-
 Say = Callable[[str], Awaitable[None]]
 
 
@@ -69,32 +60,3 @@ class Narrator:
             await self.say("\n".join(batch))
             for _ in batch:
                 self._lines.task_done()
-
-
-class EngineLog:
-    """The engine's log, as an address on the plugin's command line names it.
-
-    `plugins.server.Engine` does not wait for an answer, so its messages may overtake each other.
-    """
-
-    def __init__(self, address: str | None) -> None:
-        self._address = address
-
-    @cached_property
-    def _stub(self) -> Any:
-        """Made at the first message: a channel belongs to the loop it is made in."""
-        return engine_pb2_grpc.EngineStub(grpc.aio.insecure_channel(str(self._address)))
-
-    def of(self, urn: str) -> Say:
-        """Says a message as a resource's progress: that is where the vendor shows output."""
-
-        async def say(message: str) -> None:
-            if not self._address:
-                return
-            request = engine_pb2.LogRequest(
-                severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=True
-            )
-            with contextlib.suppress(grpc.RpcError):  # the engine is gone: nobody to tell
-                await self._stub.Log(request, timeout=PATIENCE)
-
-        return say

@@ -4,6 +4,7 @@ import json
 import secrets as random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from pulumi.provider.experimental import provider as sdk
 from pulumi.provider.experimental.property_value import PropertyValue
@@ -16,10 +17,19 @@ from plugins.command.arguments import (
     parse,
     problems,
 )
-from plugins.command.narration import EngineLog, Lines, Narrator
+from plugins.command.narration import Lines, Narrator
 from plugins.command.process import Ending, Job, Runner, Stream
+from plugins.contract import (
+    CheckRequest,
+    CreateRequest,
+    DeleteRequest,
+    DiffRequest,
+    Failed,
+    ReadRequest,
+    UpdateRequest,
+)
+from plugins.engine import Engine
 from plugins.masking import masked, secrets
-from plugins.server import DeleteRequest, DiffRequest, Failed, UpdateRequest
 from plugins.values import PropertyMap, plain
 
 RESOURCE = "command:local:Command"
@@ -76,12 +86,12 @@ class Order:
 class CommandProvider:
     """The vendor's contract for commands on this machine; those on another are refused."""
 
-    def __init__(self, log: EngineLog, ambient: Mapping[str, str]) -> None:
-        self._log = log
+    def __init__(self, engine: Engine, ambient: Mapping[str, str]) -> None:
+        self._engine = engine
         self._ambient = ambient
         self._runner = Runner()
 
-    async def check_config(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
+    async def check_config(self, request: CheckRequest) -> sdk.CheckResponse:
         return sdk.CheckResponse(request.new_inputs)
 
     async def diff_config(self, _request: DiffRequest) -> sdk.DiffResponse:
@@ -112,10 +122,9 @@ class CommandProvider:
         )
         return sdk.InvokeResponse(outputs(arguments, said))
 
-    async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
-        kind = request.type.rpartition("$")[2]  # a child's URN has its parents' types as well
-        if kind != RESOURCE:
-            raise Failed(f"this stand-in for pulumi-resource-command has no {kind}")
+    async def check(self, request: CheckRequest) -> sdk.CheckResponse:
+        if request.type != RESOURCE:
+            raise Failed(f"this stand-in for pulumi-resource-command has no {request.type}")
         failures = [sdk.CheckFailure(*one) for one in problems(Command, request.new_inputs)]
         # The vendor writes this default into the state: absent, it would be a difference later.
         default = {"addPreviousOutputInEnv": PropertyValue(value=True)}
@@ -130,7 +139,7 @@ class CommandProvider:
             detailed_diff=changes,
         )
 
-    async def create(self, request: sdk.CreateRequest) -> sdk.CreateResponse:
+    async def create(self, request: CreateRequest) -> sdk.CreateResponse:
         inputs = request.properties
         if request.preview:
             return sdk.CreateResponse("", outputs(inputs, UNKNOWN))
@@ -150,14 +159,14 @@ class CommandProvider:
         # In the state every input is as secret as the most secret one; what was asked for knows.
         await self._step("delete", request.old_inputs or state, request, previous=state)
 
-    async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
+    async def read(self, request: ReadRequest) -> sdk.ReadResponse:
         return sdk.ReadResponse(request.resource_id, request.properties, request.inputs)
 
     async def _step(
         self,
         step: str,
         inputs: PropertyMap,
-        request: sdk.CreateRequest | UpdateRequest | DeleteRequest,
+        request: CreateRequest | UpdateRequest | DeleteRequest,
         previous: PropertyMap | None = None,
     ) -> PropertyMap:
         """Run one of a resource's commands; without one, what was said before still holds."""
@@ -180,7 +189,7 @@ class CommandProvider:
         )
 
     async def _run(self, order: Order) -> PropertyMap:
-        narrator = Narrator(self._log.of(order.urn))
+        narrator = Narrator(partial(self._engine.tell, urn=order.urn))
         told = {stream: Lines() for stream in order.arguments.logging.streams}
 
         def hear(stream: Stream, part: bytes) -> None:

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from plugins.kubernetes.provider import KubernetesProvider
-from plugins.server import Engine, serve
+from plugins.engine import Engine
+from plugins.server import serve
 
 serve(KubernetesProvider(Engine.from_argv()), version("pulumi-kubernetes"))

@@ -1,7 +1,11 @@
 """From a kubeconfig to one context of it, or the reason why there is no way to a cluster.
 
 The configuration that was named is the only one looked at, and so is the context: a provider that
-was told `context: kind-llm-d` never talks to whatever context happens to be current.
+was told `context: kind-llm-d` never talks to whatever context happens to be current. The user's own
+configuration is read for the context that the provider names, and for no other.
+
+The official client's loader is not used for the choice: it says neither which file lacks what nor
+what there is instead, and helm needs the chosen context as a kubeconfig of its own.
 """
 
 import os
@@ -13,7 +17,6 @@ from typing import cast
 from plugins.kubernetes.settings import Settings
 from plugins.values import Object
 
-_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _FILES = frozenset({"certificate-authority", "client-certificate", "client-key", "tokenFile"})
 
 
@@ -54,13 +57,15 @@ def resolve(settings: Settings, environment: Mapping[str, str]) -> Access:
     """The context to use; UnreachableError says what is missing where."""
     config, source = _load(settings.kubeconfig, environment)
     if config is None:
-        inside = None if settings.context else _inside_cluster(settings, environment)
-        if inside is None:
-            raise UnreachableError(f"there is no kubeconfig at {source}")
-        return inside
-    name = settings.context or config.get("current-context")
+        raise UnreachableError(f"there is no kubeconfig at {source}")
+    name = settings.context or (config.get("current-context") if settings.kubeconfig else None)
     if not name:
-        raise UnreachableError(f"{source} has no current context, and the provider names none")
+        raise UnreachableError(
+            f"{source} has no current context, and the provider names none"
+            if settings.kubeconfig
+            else f"the provider names neither a kubeconfig nor a context of {source}, and whichever "
+            "is current there is never taken"
+        )
     context = _section(config, "contexts", "context", name, source)
     user = context.get("user")
     access = Access(
@@ -97,16 +102,13 @@ def is_content(kubeconfig: str) -> bool:
 
 
 def _load(given: str | None, environment: Mapping[str, str]) -> tuple[Object | None, str]:
-    """The configuration and where it is from; None if the user's own does not exist."""
+    """The configuration and where it is from; None if there is no such file."""
     if given is None:
         default = str(Path(environment.get("HOME") or "~").expanduser() / ".kube" / "config")
         return _load_files(environment.get("KUBECONFIG") or default)
     if is_content(given):
         return parse(given, "the provider's kubeconfig", Path.cwd()), "the provider's kubeconfig"
-    loaded, source = _load_files(given)
-    if loaded is None:
-        raise UnreachableError(f"there is no kubeconfig at {source}")
-    return loaded, source
+    return _load_files(given)
 
 
 def _load_files(paths: str) -> tuple[Object | None, str]:
@@ -175,22 +177,3 @@ def _section(config: Object, sections: str, section: str, name: object, source: 
             return entry.get(section) or {}
     known = ", ".join(f"`{entry.get('name')}`" for entry in entries) or "none"
     raise UnreachableError(f"{source} has no {section} `{name}`; it has {known}")
-
-
-def _inside_cluster(settings: Settings, environment: Mapping[str, str]) -> Access | None:
-    """The way from a pod to its own cluster."""
-    host, port = (environment.get(f"KUBERNETES_SERVICE_{what}") for what in ("HOST", "PORT"))
-    token, namespace = _SERVICE_ACCOUNT / "token", _SERVICE_ACCOUNT / "namespace"
-    if not host or not port or not token.exists():
-        return None
-    address = f"[{host}]" if ":" in host else host
-    return Access(
-        source="the pod's service account",
-        context="in-cluster",
-        cluster={
-            "server": f"https://{address}:{port}",
-            "certificate-authority": str(_SERVICE_ACCOUNT / "ca.crt"),
-        },
-        user={"tokenFile": str(token)},
-        namespace=settings.namespace or (namespace.read_text() if namespace.exists() else None),
-    )

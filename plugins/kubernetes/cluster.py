@@ -7,22 +7,18 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
-from urllib.parse import urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlencode
 
 import urllib3
 from urllib3.util import Retry, Timeout
 
 from plugins.kubernetes.access import Access, UnreachableError
-from plugins.kubernetes.credentials import Credentials
+from plugins.kubernetes.connection import CONCURRENCY, Connection
 from plugins.kubernetes.errors import ApiError, NoSuchKindError
 from plugins.kubernetes.kinds import Kind
 from plugins.values import Object, at
 
 _T = TypeVar("_T")
-
-CONCURRENCY = 32
-"""Requests at a time: threads, and connections kept open."""
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 60.0
@@ -64,15 +60,17 @@ class Served:
 
 
 class Cluster:
-    """One API server, as one user. Errors: ApiError, NoSuchKindError, UnreachableError."""
+    """One API server, as one user. Errors: ApiError, NoSuchKindError, UnreachableError.
 
-    def __init__(
-        self, access: Access, environment: Mapping[str, str], seconds: float | None = None
-    ) -> None:
+    Requests are JSON both ways, on the official client's connections: its models know neither
+    custom kinds nor fields of a newer server, and its dynamic client asks for every API group first.
+    """
+
+    def __init__(self, access: Access, seconds: float | None = None) -> None:
         """May run a credentials program: call it in a thread. `seconds` limits each request."""
         self.access = access
-        self._credentials = Credentials(access, environment)
-        self._pool = _pool(access, self._credentials, seconds)
+        self._connection = Connection(access)
+        self._timeout = Timeout(connect=seconds or _CONNECT_SECONDS, read=seconds or _READ_SECONDS)
         self._threads = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="cluster")
         self._versions: dict[str, asyncio.Future[dict[str, Served]]] = {}
 
@@ -185,17 +183,17 @@ class Cluster:
         content_type: str = JSON,
         retries: Retry | None = None,
     ) -> Object:
-        headers = {"Accept": JSON, "User-Agent": "llm-d-pulumi"}
-        if authorization := self._credentials.authorization():
-            headers["Authorization"] = authorization
-        data = None
-        if body is not None:
-            headers["Content-Type"] = content_type
-            data = json.dumps(body, separators=(",", ":")).encode()
+        headers = {"Accept": JSON, "User-Agent": "llm-d-pulumi", "Content-Type": content_type}
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         url = f"{self.access.server}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
-            response = self._pool.request(
-                method, url, body=data, headers=headers, retries=retries or _PATIENT
+            response = self._connection.pool.request(
+                method,
+                url,
+                body=data,
+                headers=headers | self._connection.headers(),
+                retries=retries or _PATIENT,
+                timeout=self._timeout,
             )
         except urllib3.exceptions.HTTPError as error:
             raise UnreachableError(f"{self.access.server}: {_reason(error)}") from error
@@ -218,35 +216,6 @@ def _answer(status: int, data: bytes) -> Object:
     if not isinstance(body, dict):
         raise ApiError(status, text="the server's answer is not a JSON object")
     return cast("Object", body)
-
-
-def _pool(access: Access, credentials: Credentials, seconds: float | None) -> urllib3.PoolManager:
-    common: dict[str, Any] = {
-        "maxsize": CONCURRENCY,
-        "timeout": Timeout(connect=seconds or _CONNECT_SECONDS, read=seconds or _READ_SECONDS),
-    }
-    if access.server.startswith("https"):
-        try:
-            common["ssl_context"] = credentials.tls()
-        except (OSError, ValueError) as error:
-            raise UnreachableError(
-                f"the certificates of context `{access.context}` in {access.source} are no good: "
-                f"{error}"
-            ) from error
-        if name := access.cluster.get("tls-server-name"):
-            common |= {"server_hostname": name, "assert_hostname": name}
-        if access.cluster.get("insecure-skip-tls-verify"):
-            common["cert_reqs"] = "CERT_NONE"
-            urllib3.disable_warnings()
-    if proxy := access.cluster.get("proxy-url") or _ambient_proxy(access.server):
-        return urllib3.ProxyManager(proxy, **common)
-    return urllib3.PoolManager(**common)
-
-
-def _ambient_proxy(server: str) -> str | None:
-    """The proxy that the environment asks for, as kubectl understands it."""
-    url = urlsplit(server)
-    return None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
 
 
 def _reason(error: Exception) -> str:

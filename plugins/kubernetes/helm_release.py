@@ -11,18 +11,21 @@ from pulumi.provider.experimental import provider as sdk
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from plugins.command.process import Runner
+from plugins.contract import (
+    CheckRequest,
+    CreateRequest,
+    DeleteRequest,
+    DiffRequest,
+    Failed,
+    NotInitialised,
+    ReadRequest,
+    UpdateRequest,
+)
+from plugins.engine import Engine
 from plugins.kubernetes import charts, naming, release_inputs
 from plugins.kubernetes.access import Access
 from plugins.kubernetes.helm import Found, Helm, HelmError, opened
 from plugins.masking import masked, secrets
-from plugins.server import (
-    DeleteRequest,
-    DiffRequest,
-    Engine,
-    Failed,
-    NotInitialised,
-    UpdateRequest,
-)
 from plugins.values import UNKNOWN, Object, PropertyMap, plain, plain_value, typed
 
 TYPE = "kubernetes:helm.sh/v3:Release"
@@ -50,7 +53,7 @@ class HelmRelease:
     async def cancel(self) -> None:
         self._runner.stopped.set()
 
-    async def check(self, request: sdk.CheckRequest, /, *, namespace: str) -> sdk.CheckResponse:
+    async def check(self, request: CheckRequest, /, *, namespace: str) -> sdk.CheckResponse:
         """`namespace` is where a release goes that names none."""
         failures = [
             sdk.CheckFailure(path, reason)
@@ -84,7 +87,7 @@ class HelmRelease:
             },
         )
 
-    async def create(self, request: sdk.CreateRequest, /) -> sdk.CreateResponse:
+    async def create(self, request: CreateRequest, /) -> sdk.CreateResponse:
         inputs = request.properties
         if request.preview:
             return sdk.CreateResponse("", _previewed(inputs))
@@ -114,7 +117,7 @@ class HelmRelease:
         async with self._helm(request.urn, inputs) as helm:
             await helm.run(*release_inputs.uninstall(asked), seconds=request.timeout)
 
-    async def read(self, request: sdk.ReadRequest, /) -> sdk.ReadResponse:
+    async def read(self, request: ReadRequest, /) -> sdk.ReadResponse:
         namespace, name = naming.parse_identity(request.resource_id)
         async with self._helm(request.urn, request.inputs) as helm:
             found = await helm.find(namespace or "default", name)

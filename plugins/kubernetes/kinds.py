@@ -26,8 +26,7 @@ _TOKEN = re.compile(r"kubernetes:(?:core/)?(?P<api_version>[^:]+):(?P<kind>[^:]+
 
 def from_token(token: str) -> Kind:
     """The kind behind a type token, such as ``kubernetes:apps/v1:Deployment``."""
-    # A child's URN, where the engine's types come from, has its parents' types before its own.
-    match = _TOKEN.fullmatch(token.rpartition("$")[2])
+    match = _TOKEN.fullmatch(token)
     if match is None:
         raise ValueError(f"`{token}` is not a type of Kubernetes objects")
     return Kind(match["api_version"], match["kind"])
