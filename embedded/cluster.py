@@ -251,38 +251,31 @@ class Cluster:
         return self._home / "logs" / f"{_file(component)}.log"
 
     def _kwokctl(self, *arguments: str) -> None:
-        # A session of its own: the control plane outlives the command that made it.
+        self._run("kwokctl", f"--name={NAME}", *arguments)
+
+    def _kubectl(self, *arguments: str, stdin: str = "") -> str:
+        reaching = (
+            f"--kubeconfig={self.kubeconfig}",
+            f"--context={CONTEXT}",
+            f"--cache-dir={self.root / 'kubectl'}",
+        )
+        return self._run("kubectl", *reaching, *arguments, stdin=stdin)
+
+    def _run(self, tool: str, *arguments: str, stdin: str = "") -> str:
+        """What the tool prints. ClusterError with its last words where it fails."""
         done = subprocess.run(  # noqa: S603 - arguments are ours, and no shell reads them
-            [self.tools("kwokctl"), f"--name={NAME}", *arguments],
+            [self.tools(tool), *arguments],
             env=os.environ | {"KWOK_WORKDIR": str(self.root / "kwok")},
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,
+            # What kwokctl starts outlives the command that made it.
             start_new_session=True,
         )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise ClusterError(f"kwokctl {arguments[0]} failed: {_message(last)}")
-
-    def _kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        done = subprocess.run(  # noqa: S603 - arguments are ours, and no shell reads them
-            [
-                self.tools("kubectl"),
-                f"--kubeconfig={self.kubeconfig}",
-                f"--context={CONTEXT}",
-                f"--cache-dir={self.root / 'kubectl'}",
-                *arguments,
-            ],
-            input=stdin,
-            stdin=None if stdin is not None else subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise ClusterError(f"kubectl {arguments[0]} failed: {last}")
+            raise ClusterError(f"{tool} failed: {_message(last)}")
         return done.stdout
 
     @contextlib.contextmanager
@@ -326,7 +319,7 @@ _file = _flag
 
 
 def _message(line: str) -> str:
-    """The text of one line of kwokctl's JSON log."""
+    """The text of a line, which in kwokctl's log is JSON."""
     try:
         said = json.loads(line)
     except ValueError:

@@ -72,9 +72,7 @@ def _diff_response(response: sdk.DiffResponse) -> provider_pb2.DiffResponse:
 
 
 def _check_request(request: provider_pb2.CheckRequest) -> CheckRequest:
-    return CheckRequest(
-        request.urn, decode(request.olds), decode(request.news), request.randomSeed
-    )
+    return CheckRequest(request.urn, decode(request.olds), decode(request.news), request.randomSeed)
 
 
 def _diff_request(request: provider_pb2.DiffRequest) -> DiffRequest:

@@ -16,7 +16,7 @@ LAYERS = {
     "embedded": {"embedded", "tools"},
     "tools": {"tools"},
     "plugins": {"plugins"},
-    "bench": {"bench", "embedded", "tools"},
+    "bench": {"bench", "embedded", "stack", "tools"},
 }
 """Package -> the packages of this project that it may import."""
 

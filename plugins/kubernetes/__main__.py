@@ -2,8 +2,8 @@
 
 from importlib.metadata import version
 
-from plugins.kubernetes.provider import KubernetesProvider
 from plugins.engine import Engine
+from plugins.kubernetes.provider import KubernetesProvider
 from plugins.server import serve
 
 serve(KubernetesProvider(Engine.from_argv()), version("pulumi-kubernetes"))

@@ -25,10 +25,10 @@ from plugins.engine import Engine
 from plugins.kubernetes import charts, naming, release_inputs
 from plugins.kubernetes.access import Access
 from plugins.kubernetes.helm import Found, Helm, HelmError, opened
+from plugins.kubernetes.kinds import HELM_RELEASE
 from plugins.masking import masked, secrets
 from plugins.values import UNKNOWN, Object, PropertyMap, plain, plain_value, typed
 
-TYPE = "kubernetes:helm.sh/v3:Release"
 INPUTS = "__inputs"
 """Where the vendor keeps the inputs in the state."""
 
@@ -150,7 +150,7 @@ class HelmRelease:
             raise Failed(
                 f"Helm release `{_id(asked)}` exists (status {found.status}): cannot re-use a name "
                 f"that is still in use. Give another `name`, or take it over with "
-                f"`pulumi import {TYPE} NAME {_id(asked)}`"
+                f"`pulumi import {HELM_RELEASE} NAME {_id(asked)}`"
             )
         self._tell(urn, f"removing `{_id(asked)}`, whose installation was interrupted")
         await helm.run(*release_inputs.uninstall(asked))

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from plugins.values import Object, at
 
+HELM_RELEASE = "kubernetes:helm.sh/v3:Release"
+"""The one type of resources that is no object."""
+
 Pattern = tuple[str, ...]
 """A path in an object; ``*`` stands for any element of a list."""
 
