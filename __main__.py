@@ -23,11 +23,13 @@ gateway = GatewayProviders("gateway", gateway=plan.gateway, opts=cluster.here())
 namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=cluster.here())
 
 for model in plan.models:
-    pool = InferencePool(model("pool"), pool=model.pool, opts=cluster.here(gateway, namespace))
-    ModelService(model("model"), service=model.service, opts=cluster.here(namespace))
+    pool = InferencePool(
+        model.named("pool"), pool=model.pool, opts=cluster.here(gateway, namespace)
+    )
+    ModelService(model.named("model"), service=model.service, opts=cluster.here(namespace))
     if model.monitors:
         Monitoring(
-            model("monitoring"),
+            model.named("monitoring"),
             monitors=model.monitors,
             pool=model.pool,
             service=model.service,

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -19,7 +20,8 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", 400 * _MEBIBYTE),  # as the engine's own limit
     ("grpc.max_send_message_length", 400 * _MEBIBYTE),
 ]
-_PARENT_POLL_SECONDS = 1.0
+_PARENT_POLL_SECONDS = 0.5
+_FAREWELL_SECONDS = 3.0
 
 
 def serve(provider: Provider, version: str) -> None:
@@ -51,12 +53,15 @@ def _end_with_parent() -> None:
     """Leave when the engine is gone, killed or not.
 
     Polled: PR_SET_PDEATHSIG fires when the *thread* that forked ends, and Go's threads come and go.
+    What runs is told to end as by Ctrl-C, so that it cleans up, and left behind if it does not.
     """
     parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_PARENT_POLL_SECONDS)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(_FAREWELL_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()

@@ -1,6 +1,5 @@
 """What a stack means: every name, label, image and port, decided before Pulumi starts."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -122,8 +121,8 @@ class Model:
     service: Service
     monitors: Monitors | None
 
-    def __call__(self, role: str) -> str:
-        """Name of this model's component in that role: `pool`, or `pool-chat` with an id."""
+    def named(self, role: str) -> str:
+        """Logical name of this model's component: `pool`, or `pool-chat` with an id."""
         return f"{role}-{self.id}" if self.id else role
 
 
@@ -418,46 +417,43 @@ def _devices(stack: config.Stack, target: Hardware, nodes: config.Nodes | None) 
 
 
 def _room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) -> Iterator[str]:
-    """What is asked for and the nodes do not have. First fit, largest first, as it would fill."""
+    """The first model whose replicas the nodes cannot hold; the scheduler's own sums, roughly."""
     if not nodes:
         return
-    capacity = {"cpu": quantity.parse(nodes.cpu), "memory": quantity.parse(nodes.memory)}
+    node = {"cpu": nodes.cpu, "memory": nodes.memory}
     if target.resource:
-        capacity[target.resource] = Decimal(nodes.devices)
-    free = [dict(capacity) for _ in range(nodes.count)]
-    pods = [
-        (f"models[{index}]", _asked(model.service.requests))
-        for index, model in enumerate(models)
-        for _ in range(model.service.replicas)
-    ]
-    for path, asked in sorted(pods, key=lambda pod: pod[1].get("memory", Decimal()), reverse=True):
-        room = next(
-            (
-                node
-                for node in free
-                if all(node.get(kind, Decimal()) >= amount for kind, amount in asked.items())
-            ),
-            None,
-        )
-        if room is None:
-            wants = ", ".join(f"{kind} {_plain(amount)}" for kind, amount in asked.items())
-            has = ", ".join(f"{kind} {_plain(amount)}" for kind, amount in capacity.items())
-            replicas = models[int(path[7:-1])].service.replicas
+        node[target.resource] = str(nodes.devices)
+    free = [_parsed(node) for _ in range(nodes.count)]
+    for index, model in enumerate(models):
+        asked = _parsed(model.service.requests)
+        if sum(_take(asked, free) for _ in range(model.service.replicas)) < model.service.replicas:
             yield wrong(
-                f"{path}.replicas",
-                replicas,
-                f"fewer, smaller `resources`, or more in `cluster.nodes`: each replica asks for "
-                f"{wants}, and {nodes.count} node(s) with {has} cannot hold them all",
+                f"models[{index}].replicas",
+                model.service.replicas,
+                "fewer, smaller `resources`, or more in `cluster.nodes`: each asks for "
+                f"{_listed(asked)}, and {nodes.count} node(s) with {_listed(_parsed(node))} "
+                "cannot hold them all",
             )
             return
-        for kind, amount in asked.items():
-            room[kind] -= amount
 
 
-def _asked(requests: Mapping[str, str]) -> dict[str, Decimal]:
-    return {kind: quantity.parse(amount) for kind, amount in requests.items()}
+def _take(asked: Mapping[str, Decimal], free: Sequence[dict[str, Decimal]]) -> bool:
+    """Put a pod on the first node that has room for it, if there is one."""
+    for node in free:
+        if all(node.get(kind, Decimal()) >= amount for kind, amount in asked.items()):
+            for kind, amount in asked.items():
+                node[kind] -= amount
+            return True
+    return False
 
 
-def _plain(amount: Decimal) -> str:
-    gibi = amount / 2**30
-    return f"{gibi:.4g}Gi" if amount >= 2**30 else re.sub(r"\.?0+$", "", f"{amount:.3f}")
+def _parsed(amounts: Mapping[str, str]) -> dict[str, Decimal]:
+    return {kind: quantity.parse(amount) for kind, amount in amounts.items()}
+
+
+def _listed(amounts: Mapping[str, Decimal]) -> str:
+    """`cpu 0.5, memory 3Gi`."""
+    return ", ".join(
+        f"{kind} {amount / 2**30:.4g}Gi" if amount >= 2**30 else f"{kind} {amount.normalize():f}"
+        for kind, amount in amounts.items()
+    )

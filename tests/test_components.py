@@ -120,7 +120,7 @@ def test_a_second_model_gets_a_pool_and_an_endpoint_picker_of_its_own() -> None:
         models=[{"name": "Qwen/Qwen3-0.6B"}, {"name": "Qwen/Qwen3-8B", "id": "large"}]
     ).models
 
-    assert (first("pool"), second("pool")) == ("pool", "pool-large")
+    assert (first.named("pool"), second.named("pool")) == ("pool", "pool-large")
     assert second.pool.picker == "gaie-inference-scheduling-large-epp"
     assert second.service.decode == "ms-inference-scheduling-large-llm-d-modelservice-decode"
     assert first.pool.selects != second.pool.selects

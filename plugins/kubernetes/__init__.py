@@ -6,13 +6,23 @@ program uses, so that the vendor's binary can take its place. It is not the vend
 From the engine inwards::
 
     __main__     starts the server
-    provider     one method for each call of the engine; the order of things
+    provider     the provider itself, and to whom each resource goes
+    objects      one method for each call that concerns an object: the order of things
+    writing      how an object is made, and owned by apply
     settings     the provider's own options: names, environment, defaults
+    link         the way to the cluster, sought while the engine goes on
     access       from a kubeconfig to one context of it, or why there is no way
-    credentials  TLS settings and tokens
+    connection   the official client for it: credentials, TLS, HTTP
     cluster      requests to the API server, and what kinds it serves
     awaiting     until an object is ready, or gone, or time is up
     diagnosis    why something is not ready: pods, containers, events
+
+Helm releases, by the helm binary::
+
+    helm_release    one method for each call that concerns a Release
+    release_inputs  what a program may say of one, and what it means to helm
+    charts          where a chart comes from
+    helm            the binary, run for one cluster
 
 Pure functions on plain objects, without a cluster::
 

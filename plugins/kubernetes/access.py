@@ -63,8 +63,8 @@ def resolve(settings: Settings, environment: Mapping[str, str]) -> Access:
         raise UnreachableError(
             f"{source} has no current context, and the provider names none"
             if settings.kubeconfig
-            else f"the provider names neither a kubeconfig nor a context of {source}, and whichever "
-            "is current there is never taken"
+            else f"the provider names neither a kubeconfig nor a context of {source}, and the "
+            "current one is never taken"
         )
     context = _section(config, "contexts", "context", name, source)
     user = context.get("user")

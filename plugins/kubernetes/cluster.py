@@ -63,7 +63,7 @@ class Cluster:
     """One API server, as one user. Errors: ApiError, NoSuchKindError, UnreachableError.
 
     Requests are JSON both ways, on the official client's connections: its models know neither
-    custom kinds nor fields of a newer server, and its dynamic client asks for every API group first.
+    custom kinds nor a newer server's fields, and its dynamic client asks for every API group first.
     """
 
     def __init__(self, access: Access, seconds: float | None = None) -> None:

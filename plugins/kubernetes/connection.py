@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from plugins.kubernetes.access import Access, UnreachableError
-from plugins.values import Object
+from plugins.values import at
 
 CONCURRENCY = 32
 """Requests at a time: threads, and connections kept open."""
@@ -48,11 +48,11 @@ def _client(access: Access) -> Any:
     # Imported here, in a thread: it takes a while, and not every plugin gets to a cluster.
     from kubernetes import client, config  # noqa: PLC0415
 
-    load: Any = config.load_kube_config_from_dict  # pyright: ignore[reportUnknownMemberType]
+    loader: Any = config  # untyped
     settings: Any = client.Configuration(connection_pool_maxsize=CONCURRENCY)
     tls: dict[str, ssl.SSLContext] = {}
     with tempfile.TemporaryDirectory(prefix="llm-d-tls-") as folder:
-        load(
+        loader.load_kube_config_from_dict(
             access.kubeconfig(),
             context=access.context,
             client_configuration=settings,
@@ -109,10 +109,10 @@ def _explained(access: Access) -> Generator[None]:
     except Exception as error:  # an identity provider's, a file's, a certificate's
         raise UnreachableError(f"{what} are no good: {error}") from error
     if complaints:
-        program: Object = access.user.get("exec") or {}
-        hint = f" ({program['installHint']})" if program.get("installHint") else ""
+        program, hint = (at(access.user, "exec", key) for key in ("command", "installHint"))
         raise UnreachableError(
-            f"`{program.get('command')}`, which gives {what}, failed: {complaints[-1]}{hint}"
+            f"`{program}`, which gives {what}, failed: {complaints[-1]}"
+            + (f" ({hint})" if hint else "")
         )
 
 
@@ -139,9 +139,9 @@ def _listening() -> Generator[list[str]]:
 
 
 def _refuse_what_would_be_ignored(access: Access) -> None:
-    provider: Object = access.user.get("auth-provider") or {}
-    if provider and provider.get("name") != "oidc":
+    provider = at(access.user, "auth-provider", "name")
+    if provider and provider != "oidc":
         raise UnreachableError(
             f"the user of context `{access.context}` in {access.source} has the `auth-provider` "
-            f"`{provider.get('name')}`, which Kubernetes gave up: use `exec`"
+            f"`{provider}`, which Kubernetes gave up: use `exec`"
         )

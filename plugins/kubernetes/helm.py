@@ -1,14 +1,17 @@
 """The helm binary, run for one operation on one cluster.
 
 Nothing that may be secret is ever an argument: values and passwords go by stdin, the kubeconfig
-lies in a folder that only we can read and that is gone afterwards.
+lies in a folder that only we can read and that is gone afterwards: at once, or when the next one is
+made after we were killed.
 """
 
 import contextlib
+import fcntl
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ PROGRAM = "LLMD_HELM"
 """Environment variable that names the binary, where it is not on PATH."""
 _OTHER_CLUSTER = ("HELM_KUBE", "HELM_NAMESPACE", "KUBECONFIG")
 """Starts of variables that would lead helm to a cluster or namespace we were not told of."""
+_FOLDER = "llm-d-helm-"
 _NOT_FOUND = "release: not found"
 _QUERY_SECONDS = 60.0
 
@@ -124,6 +128,35 @@ def complaint(stderr: str) -> str:
     return " ".join((error if mark else before or stderr).split())
 
 
+@contextlib.contextmanager
+def _private_folder(parent: Path) -> Generator[Path]:
+    """A folder for us alone until the block ends; removes those whose owners were killed.
+
+    Who holds the lock is alive. A folder gets the name that others look for once it is locked.
+    """
+    for stale in parent.glob(f"{_FOLDER}*"):
+        with contextlib.suppress(OSError), _locked(stale):
+            shutil.rmtree(stale)
+    new = Path(tempfile.mkdtemp(prefix=".", dir=parent))
+    with _locked(new):
+        folder = new.rename(parent / f"{_FOLDER}{new.name[1:]}")
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Generator[None]:
+    """Hold a folder's lock, which the kernel lets go of when we end; BlockingIOError if held."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(opened)
+
+
 @contextlib.asynccontextmanager
 async def opened(
     access: Access, environment: Mapping[str, str], runner: Runner, say: Callable[[str], None]
@@ -132,8 +165,7 @@ async def opened(
     program = environment.get(PROGRAM) or shutil.which("helm", path=environment.get("PATH"))
     if not program:
         raise HelmError(f"`helm` is not on PATH: install it, or name the binary in {PROGRAM}")
-    with tempfile.TemporaryDirectory(prefix="llm-d-helm-") as name:
-        folder = Path(name)
+    with _private_folder(Path(tempfile.gettempdir())) as folder:
         kubeconfig = folder / "kubeconfig"
         kubeconfig.touch(mode=0o600)
         kubeconfig.write_text(json.dumps(access.kubeconfig()))

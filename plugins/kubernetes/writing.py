@@ -13,7 +13,8 @@ from plugins.kubernetes.kinds import Kind
 from plugins.values import Object, at
 
 # A kind or a namespace may be about to be made by another resource. The vendor waits 31 s, too, but
-# starts at 1 s: a CRD is served a moment after it is established.
+# starts at 1 s: a CRD is served a moment after it is established. (The API server itself holds a
+# creation up for 2 s if its CRD is younger.)
 RETRY_PAUSES = (0.1, 0.1, 0.2, 0.4, 0.8, 2, 4, 8, 16)  # seconds
 
 _TAKEOVER_TRIES = 3

@@ -210,10 +210,16 @@ class Kubectl:
     """Someone else at the same cluster."""
 
     kubeconfig: Path
+    namespace: str = "default"
 
     def __call__(self, *words: str, stdin: str = "", check: bool = True) -> str:
         done = subprocess.run(  # noqa: S603
-            [resolve("kubectl"), f"--kubeconfig={self.kubeconfig}", *words],
+            [
+                resolve("kubectl"),
+                f"--kubeconfig={self.kubeconfig}",
+                f"--namespace={self.namespace}",
+                *words,
+            ],
             input=stdin,
             capture_output=True,
             text=True,

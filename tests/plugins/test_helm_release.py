@@ -7,8 +7,10 @@ import re
 import signal
 import stat
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,20 +20,34 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from kubernetes_plugin import Kubectl
 from program import Program
 from pulumi.provider.experimental import provider as sdk
 from pulumi.provider.experimental.property_value import PropertyValue
+from started_plugin import ENGINE, Call, eventually, started
 
-from embedded.cluster import Cluster, Node
+from embedded.cluster import CONTEXT, Cluster
+from plugins.command.process import Runner
+from plugins.contract import (
+    CheckRequest,
+    CreateRequest,
+    DeleteRequest,
+    DiffRequest,
+    Failed,
+    NotInitialised,
+    ReadRequest,
+    UpdateRequest,
+)
+from plugins.engine import Engine
 from plugins.kubernetes import charts, release_inputs
 from plugins.kubernetes.access import Access
-from plugins.kubernetes.helm import PROGRAM, complaint
-from plugins.kubernetes.helm_release import TYPE, HelmRelease
-from plugins.server import DeleteRequest, DiffRequest, Engine, Failed, NotInitialised, UpdateRequest
+from plugins.kubernetes.helm import PROGRAM, Helm, complaint, opened
+from plugins.kubernetes.helm_release import HelmRelease
+from plugins.kubernetes.kinds import HELM_RELEASE
 from plugins.values import UNKNOWN, Object, PropertyMap, plain, secret_paths, typed
 from tools import Missing, resolve
 
-URN = f"urn:pulumi:test::project::{TYPE}::one"
+URN = f"urn:pulumi:test::project::{HELM_RELEASE}::one"
 ACCESS = Access(
     source="test", context="c", cluster={"server": "https://127.0.0.1:1"}, user={}, namespace=None
 )
@@ -275,7 +291,7 @@ def recorder(tmp_path: Path) -> Recorder:
 
 def create(one: HelmRelease, inputs: Object, secrets: set[tuple[str, ...]] | None = None) -> Any:
     properties = typed({**BASE, "timeout": 300, **inputs}, secrets or ())
-    return asyncio.run(one.create(sdk.CreateRequest(URN, properties, 0, preview=False)))
+    return asyncio.run(one.create(CreateRequest(URN, properties, 0, preview=False)))
 
 
 def test_values_and_passwords_go_by_stdin_and_the_kubeconfig_in_a_private_file(
@@ -345,10 +361,10 @@ def test_a_preview_needs_neither_helm_nor_the_chart() -> None:
     inputs = typed({**BASE, "values": {"token": "x"}}, {("values", "token")})
 
     async def preview() -> tuple[PropertyMap, PropertyMap]:
-        checked = await one.check(sdk.CheckRequest(URN, {}, inputs, b"seed"), namespace="default")
+        checked = await one.check(CheckRequest(URN, {}, inputs, b"seed"), namespace="default")
         assert not checked.failures
         known = checked.inputs or {}
-        creation = await one.create(sdk.CreateRequest(URN, known, 0, preview=True))
+        creation = await one.create(CreateRequest(URN, known, 0, preview=True))
         change = UpdateRequest(URN, "apps/one", known, known, 0, [], preview=True)
         return creation.properties, (await one.update(change)).properties
 
@@ -363,8 +379,8 @@ def test_a_release_without_a_name_keeps_the_one_it_got() -> None:
     inputs = typed({"chart": "oci://host/tiny"})
 
     async def names() -> list[str]:
-        first = await one.check(sdk.CheckRequest(URN, {}, inputs, b"seed"), namespace="here")
-        again = sdk.CheckRequest(URN, first.inputs or {}, inputs, b"other")
+        first = await one.check(CheckRequest(URN, {}, inputs, b"seed"), namespace="here")
+        again = CheckRequest(URN, first.inputs or {}, inputs, b"other")
         second = await one.check(again, namespace="here")
         return [plain(response.inputs or {})["name"] for response in (first, second)]
 
@@ -381,6 +397,54 @@ def test_another_name_means_that_the_old_release_goes_first() -> None:
 
     assert response.replaces == ["name"]
     assert response.delete_before_replace
+
+
+# -- the private folder
+
+
+def test_a_folder_of_one_who_was_killed_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / "llm-d-helm-left"
+    left.mkdir()
+    (left / "kubeconfig").write_text("secret")
+
+    async def both() -> list[Path]:
+        environment = {"PATH": "", PROGRAM: "helm"}
+
+        def one() -> AbstractAsyncContextManager[Helm]:
+            return opened(ACCESS, environment, Runner(), lambda _: None)
+
+        async with one() as first, one() as second:
+            return [first.folder, second.folder, *tmp_path.iterdir()]
+
+    first, second, *there = asyncio.run(both())
+
+    assert {first, second} == set(there)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.engine
+def test_nothing_private_is_left_when_the_engine_is_killed(
+    tmp_path: Path, control_plane: Cluster
+) -> None:
+    poser = tmp_path / "helm"
+    poser.write_text("#!/bin/sh\nexec sleep 60\n")
+    poser.chmod(0o755)
+    folders = tmp_path / "tmp"
+    folders.mkdir()
+    environment = {**os.environ, "TMPDIR": str(folders), PROGRAM: str(poser)}
+    options = {"kubeconfig": str(control_plane.kubeconfig), "context": CONTEXT}
+    with started(
+        "kubernetes", HELM_RELEASE, under=ENGINE, environment=environment, options=options
+    ) as plugin:
+        creation = Call(lambda: plugin.create(BASE))
+        assert eventually(lambda: bool(list(folders.glob("*/kubeconfig"))))
+        plugin.process.kill()
+        assert creation.ended()
+
+        assert eventually(lambda: not list(folders.iterdir()))
 
 
 # -- the real helm on a real API server
@@ -436,7 +500,7 @@ class Real:
         return release_inputs.completed(typed(asked), name="one", namespace="default")
 
     def create(self, inputs: PropertyMap) -> sdk.CreateResponse:
-        request = sdk.CreateRequest(URN, inputs, 0, preview=False)
+        request = CreateRequest(URN, inputs, 0, preview=False)
         return asyncio.run(self.new().create(request))
 
     def update(self, inputs: PropertyMap) -> Object:
@@ -444,7 +508,7 @@ class Real:
         return plain(asyncio.run(self.new().update(request)).properties)
 
     def read(self, inputs: PropertyMap) -> sdk.ReadResponse:
-        request = sdk.ReadRequest(URN, "apps/one", {}, inputs)
+        request = ReadRequest(URN, "apps/one", {}, inputs)
         return asyncio.run(self.new().read(request))
 
     def delete(self, inputs: PropertyMap) -> None:
@@ -454,18 +518,15 @@ class Real:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    one = Cluster(root=tmp_path_factory.mktemp("cluster"), tools=resolve)
+def cluster(control_plane: Cluster) -> Iterator[Cluster]:
+    """The tests' cluster, on which nothing of ours is left."""
     try:
-        for tool in ("helm", "kwokctl", "kubectl"):
-            resolve(tool)
+        resolve("helm")
     except Missing as error:
         pytest.skip(str(error))
-    try:
-        one.up([Node(name="node", allocatable={"cpu": "1"}, labels={})])
-        yield one
-    finally:
-        one.down()
+    yield control_plane
+    kubectl = Kubectl(control_plane.kubeconfig)
+    kubectl("delete", "namespace", "apps", "engine", "--ignore-not-found")
 
 
 @pytest.fixture
@@ -543,8 +604,8 @@ def test_a_cancelled_installation_is_told_and_can_be_continued(real: Real, chart
     one, inputs = real.new(), real.inputs(chart, values={"stuck": True})
 
     async def cancel() -> None:
-        work = asyncio.create_task(one.create(sdk.CreateRequest(URN, inputs, 0, preview=False)))
-        while not (await real.new().read(sdk.ReadRequest(URN, "apps/one", {}, inputs))).resource_id:
+        work = asyncio.create_task(one.create(CreateRequest(URN, inputs, 0, preview=False)))
+        while not (await real.new().read(ReadRequest(URN, "apps/one", {}, inputs))).resource_id:
             assert not work.done()
         await one.cancel()
         await work
@@ -572,7 +633,7 @@ def test_an_installation_that_was_killed_is_begun_anew(
             stderr=asyncio.subprocess.DEVNULL,
         )
         inputs = real.inputs(chart)
-        while not (await real.new().read(sdk.ReadRequest(URN, "apps/one", {}, inputs))).resource_id:
+        while not (await real.new().read(ReadRequest(URN, "apps/one", {}, inputs))).resource_id:
             assert helm.returncode is None
         (helm.terminate if ending == "SIGTERM" else helm.kill)()
         await helm.wait()
@@ -600,7 +661,7 @@ def test_an_upgrade_that_was_killed_is_rolled_back_first(
         work = asyncio.create_task(one.update(request))
         revision = 1
         while revision == 1:
-            read = await real.new().read(sdk.ReadRequest(URN, "apps/one", {}, inputs))
+            read = await real.new().read(ReadRequest(URN, "apps/one", {}, inputs))
             revision = plain(read.properties)["status"]["revision"]
         os.kill(int(pid.read_text()), signal.SIGKILL)
         with pytest.raises(NotInitialised, match="pending-upgrade: signal: killed"):

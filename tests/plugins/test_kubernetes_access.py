@@ -45,13 +45,22 @@ def test_the_path_of_a_kubeconfig_will_do(tmp_path: Path) -> None:
     assert found.source == str(file)
 
 
-def test_without_an_option_the_users_own_configuration_is_read(tmp_path: Path) -> None:
+def test_without_an_option_the_named_context_of_the_users_own_configuration_is_used(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "config"
     file.write_text(yaml.safe_dump(TWO))
-    assert find({"KUBECONFIG": str(file)}).context == "one"
+    assert find({"KUBECONFIG": str(file)}, context="two").context == "two"
     (tmp_path / ".kube").mkdir()
     file.rename(tmp_path / ".kube" / "config")
-    assert find({"HOME": str(tmp_path)}).context == "one"
+    assert find({"HOME": str(tmp_path)}, context="two").context == "two"
+
+
+def test_the_current_context_of_the_users_own_configuration_is_never_taken(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text(yaml.safe_dump(TWO))
+    with pytest.raises(UnreachableError, match=f"nor a context of {file}, and the current one"):
+        find({"KUBECONFIG": str(file)})
 
 
 def test_of_several_files_the_first_to_define_a_name_wins(tmp_path: Path) -> None:
@@ -59,7 +68,7 @@ def test_of_several_files_the_first_to_define_a_name_wins(tmp_path: Path) -> Non
     first.write_text(yaml.safe_dump(kubeconfig("one", namespace="x")))
     second.write_text(yaml.safe_dump(kubeconfig("one", "two", current="two")))
     environment = {"KUBECONFIG": f"{first}:{tmp_path / 'missing'}:{second}"}
-    assert find(environment).context == "two"
+    assert find(environment, context="two").server == "https://two:6443"
     assert find(environment, context="one").cluster["namespace"] == "x"
 
 
