@@ -222,10 +222,7 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
         ],
         "liveness_probe": {**probe, "initial_delay_seconds": 5, "period_seconds": 10},
         "readiness_probe": {**probe, "period_seconds": 2},
-        "resources": {
-            "requests": {"cpu": "250m", "memory": "512Mi"},
-            "limits": {"memory": "2Gi"},
-        },
+        "resources": {"requests": dict(pool.requests), "limits": dict(pool.limits)},
         "security_context": RESTRICTED,
         "volume_mounts": [{"name": "config", "mount_path": CONFIG_DIR, "read_only": True}],
     }

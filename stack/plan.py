@@ -17,6 +17,11 @@ MODEL_PORT = 8000
 HF_TOKEN_SECRET = "llm-d-hf-token"  # noqa: S105 - the guides' name of the Secret, not its value
 GATED_PUBLISHERS = frozenset({"meta-llama", "google", "mistralai"})
 """On Hugging Face; most of what they publish asks for a token."""
+# Later official charts ask for 4 to 8 CPUs and 8 GiB, which no laptop has beside two model servers.
+# Measured, the picker and its Envoy take well under one core at 20 requests/s; CPU has no limit, so
+# that a busy one takes what the node has.
+PICKER_REQUESTS = {"cpu": "250m", "memory": "512Mi"}
+PICKER_LIMITS = {"memory": "2Gi"}
 LABEL = 63
 """Characters of a DNS label and of a label's value, the tightest limits that names meet."""
 MARGIN_SECONDS = 300
@@ -75,7 +80,16 @@ class Pool:
     image: str
     picker_config: str
     """EndpointPickerConfig as YAML."""
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
     sidecar: Sidecar | None
+
+    @property
+    def pod_requests(self) -> dict[str, Decimal]:
+        """What the endpoint picker's pod asks for, its sidecar included."""
+        own = _parsed(self.requests)
+        beside = _parsed(self.sidecar.requests) if self.sidecar else {}
+        return {kind: amount + beside.get(kind, Decimal()) for kind, amount in own.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +232,8 @@ def _model(
             target_port=MODEL_PORT,
             image=release.endpoint_picker,
             picker_config=picker_config(release),
+            requests=PICKER_REQUESTS,
+            limits=PICKER_LIMITS,
             sidecar=gateway.sidecar(release) if gateway.sidecar else None,
         ),
         service=Service(
@@ -425,6 +441,14 @@ def _room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware)
         node[target.resource] = str(nodes.devices)
     free = [_parsed(node) for _ in range(nodes.count)]
     for index, model in enumerate(models):
+        if not _take(model.pool.pod_requests, free):
+            yield wrong(
+                "cluster.nodes",
+                f"{nodes.count} with {_listed(_parsed(node))}",
+                f"room for {_listed(model.pool.pod_requests)} more, which the endpoint picker of "
+                f"models[{index}] asks for",
+            )
+            return
         asked = _parsed(model.service.requests)
         if sum(_take(asked, free) for _ in range(model.service.replicas)) < model.service.replicas:
             yield wrong(
@@ -453,7 +477,11 @@ def _parsed(amounts: Mapping[str, str]) -> dict[str, Decimal]:
 
 def _listed(amounts: Mapping[str, Decimal]) -> str:
     """`cpu 0.5, memory 3Gi`."""
-    return ", ".join(
-        f"{kind} {amount / 2**30:.4g}Gi" if amount >= 2**30 else f"{kind} {amount.normalize():f}"
-        for kind, amount in amounts.items()
-    )
+    return ", ".join(f"{kind} {_shown(amount)}" for kind, amount in amounts.items())
+
+
+def _shown(amount: Decimal) -> str:
+    for unit, size in (("Gi", 2**30), ("Mi", 2**20)):
+        if amount >= size:
+            return f"{amount / size:.4g}{unit}"
+    return f"{amount.normalize():f}"

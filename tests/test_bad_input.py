@@ -164,6 +164,15 @@ def test_more_than_the_nodes_have_is_refused_before_pods_stay_pending() -> None:
     assert "2 node(s)" in problem
 
 
+def test_the_endpoint_picker_needs_room_too() -> None:
+    [problem] = told(cluster={"kind": "embedded", "nodes": {"cpu": "200m", "memory": "1Gi"}})
+
+    assert problem == (
+        "`cluster.nodes` is `1 with cpu 0.2, memory 1Gi`, expected room for cpu 0.35, "
+        "memory 768Mi more, which the endpoint picker of models[0] asks for"
+    )
+
+
 def test_what_just_fits_is_planned() -> None:
     assert planned(hardware="cuda", models=[MODEL | {"replicas": 8, "tensorParallel": 2}])
 
