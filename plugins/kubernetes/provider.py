@@ -91,12 +91,11 @@ class KubernetesProvider:
     # -- resources
 
     async def check(self, request: CheckRequest, /) -> sdk.CheckResponse:
-        keeps = self._link.options.skip_update_unreachable and request.old_inputs
-        if keeps and await self._link.reachable() is None:
+        cluster = await self._link.reachable()  # its context names the namespace, too
+        if cluster is None and self._link.options.skip_update_unreachable and request.old_inputs:
             self._warn("left as it was", request.urn)
             return sdk.CheckResponse(inputs=request.old_inputs)
         if request.type == HELM_RELEASE:
-            await self._link.reachable()  # the context names the namespace
             return await self._releases.check(request, namespace=self._link.namespace)
         return await self._objects.check(request)
 

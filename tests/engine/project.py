@@ -14,6 +14,7 @@ from urllib.parse import quote
 import yaml
 
 import tools
+from tools.process import command_line
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ("__main__.py", "Pulumi.yaml", "components", "embedded", "stack", "tools")
@@ -147,13 +148,14 @@ class Project:
 
     def processes(self) -> list[str]:
         """Command lines of this machine's processes that have to do with this project."""
-        found = subprocess.run(
-            ["ps", "-eo", "args="],  # noqa: S607 - wherever it is
+        everyone = subprocess.run(
+            ["ps", "-ax", "-o", "pid="],  # noqa: S607 - wherever it is
             capture_output=True,
             text=True,
             check=True,
-        ).stdout
-        return [line for line in found.splitlines() if str(self.root) in line]
+        ).stdout.split()
+        lines = (command_line(int(pid)) for pid in everyone)
+        return [line for line in lines if str(self.root) in line]
 
 
 NewProject = Callable[..., Project]

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ def test_it_lives_through_everything_but_its_removal(cluster: Cluster) -> None:
     cluster.down()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the kernel's list of sockets in /proc")
 def test_it_listens_on_loopback_alone(cluster: Cluster) -> None:
     cluster.up(NODES)
     sockets = {

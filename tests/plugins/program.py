@@ -29,6 +29,11 @@ class Program:
         assert made.pulumi("stack", "init", "test").returncode == 0
         return made
 
+    @property
+    def state(self) -> str:
+        """The stack's state as it lies in the backend: JSON."""
+        return (self.folder / "backend/.pulumi/stacks/project/test.json").read_text()
+
     def start(self, *words: str, **environment: str) -> "subprocess.Popen[str]":
         ambient = tools.environment()
         return subprocess.Popen(  # noqa: S603

@@ -46,10 +46,11 @@ def test_a_command_lives_as_long_as_its_resource(tmp_path: Path) -> None:
     made = program.pulumi(*up, WHAT="one")
     again = program.pulumi(*up, "--expect-no-changes", WHAT="one")
     replaced = program.pulumi(*up, WHAT="two")
-    state = program.pulumi("stack", "export", WHAT="two")
+    state = program.state
     gone = program.pulumi("destroy", "--yes", "--skip-preview", WHAT="two")
 
-    runs = (preview, made, again, replaced, state, gone)
+    assert "hf_secret" not in state
+    runs = (preview, made, again, replaced, gone)
     for ran in runs:
         assert ran.returncode == 0, ran.stdout
         assert "hf_secret" not in ran.stdout

@@ -186,7 +186,7 @@ def test_processes_are_found_without_proc_as_well() -> None:
 
 
 def test_a_session_is_all_its_groups_and_no_other_session() -> None:
-    child = "import os, time; os.{}(); print(os.getpid(), flush=True); time.sleep(60)"
+    child = "import os, time; os.{}(); os.write(1, b'%d\\n' % os.getpid()); time.sleep(60)"
     pair = "setpgrp", "setsid"
     shell = subprocess.Popen(  # noqa: S603
         ["/bin/sh", "-c", '"$1" -c "$2" & "$1" -c "$3" & wait', "sh", sys.executable]

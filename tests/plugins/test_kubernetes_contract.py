@@ -119,7 +119,7 @@ def deployment(
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {"containers": [container], **pod},
+                "spec": {"containers": [container], "terminationGracePeriodSeconds": 0, **pod},
             },
         },
     }
