@@ -32,8 +32,12 @@ EMBEDDED = "embedded"
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. Every failure is a few lines with a way out."""
     asked = _parser().parse_args(words)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    # SIGINT too: a shell's background job ignores it, children inherit that, and Pulumi's plugins
+    # then miss their end, for which the engine waits five seconds each time.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Ignored by nohup, on purpose.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         return _run(asked)
     except Missing as problem:

@@ -145,7 +145,8 @@ class Pulumi:
             # Ctrl-C reaches Pulumi by itself; it then ends what it has begun, and we wait for it.
             signal.signal(signal.SIGINT, wait)
             for number in (signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, interrupt)
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    signal.signal(number, interrupt)
             return child.wait()
 
     def _expect(self, *words: str) -> str:
