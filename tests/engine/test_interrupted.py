@@ -15,17 +15,18 @@ UP_SECONDS = 10.0
 """About what an `up` takes on two cores."""
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_after_a_kill_the_next_run_finishes_the_job_and_down_leaves_nothing(
-    seed: int, new_project: NewProject
+@pytest.mark.parametrize("seeds", [(first, first + 1) for first in range(0, 20, 2)], ids=str)
+def test_after_two_kills_the_next_run_finishes_the_job_and_down_leaves_nothing(
+    seeds: tuple[int, int], new_project: NewProject
 ) -> None:
     project = new_project()
-    running = project.start("up")
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        running.wait(random.Random(seed).uniform(0.2, UP_SECONDS))  # noqa: S311 - no secret
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(running.pid, signal.SIGKILL)
-    project.finish(running)
+    for seed in seeds:
+        running = project.start("up")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(random.Random(seed).uniform(0.2, UP_SECONDS))  # noqa: S311 - no secret
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        project.finish(running)
 
     finished = project.act("up")
     assert finished.code == 0, finished.said
