@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.objects import of_stack, steps, write
 
-FOLDER = Path("/work")
+FOLDER = Path("/objects")
 CRD = {"kind": "CustomResourceDefinition", "metadata": {"name": "pools.example.org"}}
 NAMESPACE = {"kind": "Namespace", "metadata": {"name": "a"}}
 POOL = {"kind": "Pool", "metadata": {"name": "p", "namespace": "a"}}
@@ -61,9 +61,9 @@ def test_an_empty_stack_has_no_objects() -> None:
 def test_definitions_are_established_before_anything_else_is_applied() -> None:
     first, second, third, *_ = steps([POOL, CRD, NAMESPACE], FOLDER).apply
 
-    assert first == ("apply", "--server-side", "--filename=/work/crds.json")
+    assert first == ("apply", "--server-side", "--filename=/objects/crds.json")
     assert second[:2] == ("wait", "--for=condition=Established")
-    assert third == ("apply", "--server-side", "--filename=/work/others.json")
+    assert third == ("apply", "--server-side", "--filename=/objects/others.json")
 
 
 def test_kubectl_waits_for_each_workload_and_each_service_with_pods_as_pulumi_does() -> None:
@@ -78,7 +78,7 @@ def test_the_next_turn_begins_when_all_that_outlives_a_namespace_has_gone() -> N
     found = steps([CRD, NAMESPACE, SERVER], FOLDER)
 
     assert list(found.files["roots"]) == [CRD, NAMESPACE]
-    assert "--filename=/work/roots.json" in found.gone
+    assert "--filename=/objects/roots.json" in found.gone
 
 
 def test_kubectl_reads_lists_of_the_very_objects(tmp_path: Path) -> None:
