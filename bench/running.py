@@ -1,12 +1,13 @@
 """Running a command and taking its time; none is left behind."""
 
-import os
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from tools.process import end
 
 GRACE_SECONDS = 30.0
 """For what a command has begun, when it is interrupted."""
@@ -34,7 +35,7 @@ def seconds(words: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -
                 # Without a time limit: Python would poll for the end, and that would be measured.
                 child.wait()
             except BaseException:
-                _end(child)
+                end(child, first=signal.SIGINT, grace=GRACE_SECONDS)
                 raise
         took = time.perf_counter() - began
         if child.returncode:
@@ -42,15 +43,3 @@ def seconds(words: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -
             last = "".join(f"\n  | {line}" for line in said.read().splitlines()[-TAIL_LINES:])
             raise BenchError(f"`{' '.join(map(str, words))}` failed:{last}")
     return took
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    for kind in (signal.SIGINT, signal.SIGKILL):
-        try:
-            os.killpg(child.pid, kind)
-            child.wait(GRACE_SECONDS)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
-        return

@@ -10,10 +10,8 @@ import pulumi_kubernetes.rbac.v1 as rbac
 
 from components.pods import RESTRICTED, RESTRICTED_POD
 from stack import plan
-from stack.kinds import Sidecar
+from stack.kinds import PICKER_PORT, Sidecar
 
-GRPC_PORT = 9002
-"""Where a gateway asks, by Envoy's external processing."""
 HEALTH_PORT = 9003
 METRICS_PORT = 9090
 CONFIG_DIR = "/config"
@@ -24,9 +22,6 @@ DRAIN_SECONDS = 130
 
 class InferencePool(pulumi.ComponentResource):
     """A pool over one model's pods, and the endpoint picker that chooses among them."""
-
-    endpoint: str
-    """Host and port inside the cluster where requests come in: the sidecar's, or the picker's."""
 
     def __init__(
         self, name: str, *, pool: plan.Pool, opts: pulumi.ResourceOptions | None = None
@@ -82,9 +77,7 @@ class InferencePool(pulumi.ComponentResource):
             spec={"selector": selector(pool), "ports": ports(pool), "type": "ClusterIP"},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
         )
-        port = pool.sidecar.port if pool.sidecar else GRPC_PORT
-        self.endpoint = f"{pool.picker}.{pool.namespace}.svc.cluster.local:{port}"
-        self.register_outputs({"endpoint": self.endpoint})
+        self.register_outputs({"endpoint": pool.endpoint})
 
 
 def metadata_of(pool: plan.Pool) -> meta.ObjectMetaArgsDict:
@@ -154,7 +147,7 @@ def spec(pool: plan.Pool) -> dict[str, Any]:
         # Without its picker a pool says no: sent anywhere, requests would overrun single pods.
         "endpointPickerRef": {
             "name": pool.picker,
-            "port": {"number": GRPC_PORT},
+            "port": {"number": PICKER_PORT},
             "failureMode": "FailClose",
         },
     }
@@ -201,7 +194,7 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
             f"--pool-namespace={pool.namespace}",
             f"--pool-group={pool.group}",
             f"--config-file={CONFIG_DIR}/{CONFIG_FILE}",
-            f"--grpc-port={GRPC_PORT}",
+            f"--grpc-port={PICKER_PORT}",
             f"--grpc-health-port={HEALTH_PORT}",
             f"--metrics-port={METRICS_PORT}",
             "--zap-encoder=json",
@@ -216,7 +209,7 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
             {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
         ],
         "ports": [
-            {"name": "grpc", "container_port": GRPC_PORT},
+            {"name": "grpc", "container_port": PICKER_PORT},
             {"name": "grpc-health", "container_port": HEALTH_PORT},
             {"name": "metrics", "container_port": METRICS_PORT},
         ],
@@ -249,7 +242,7 @@ def proxy(sidecar: Sidecar) -> core.ContainerArgsDict:
 
 
 def ports(pool: plan.Pool) -> list[core.ServicePortArgsDict]:
-    named = {"grpc-ext-proc": GRPC_PORT, "http-metrics": METRICS_PORT}
+    named = {"grpc-ext-proc": PICKER_PORT, "http-metrics": METRICS_PORT}
     if pool.sidecar:
         named["http"] = pool.sidecar.port
     return [

@@ -14,16 +14,11 @@ def endpoints(plan: Plan, *, kubeconfig: str | None, context: str) -> dict[str, 
         "context": context,
         "kubeconfig": kubeconfig,
         "models": [model.name for model in plan.models],
-        "inferenceEndpoints": {model.name: endpoint(model) for model in plan.models},
+        "inferenceEndpoints": {
+            model.name: f"http://{model.pool.endpoint}" for model in plan.models
+        },
         "portForwardCommand": port_forward(first, kubeconfig, context),
     }
-
-
-def endpoint(model: Model) -> str:
-    """URL inside the cluster."""
-    pool = model.pool
-    port = pool.sidecar.port if pool.sidecar else 80
-    return f"http://{pool.picker}.{pool.namespace}.svc.cluster.local:{port}"
 
 
 def port_forward(model: Model, kubeconfig: str | None, context: str) -> str:
@@ -32,5 +27,4 @@ def port_forward(model: Model, kubeconfig: str | None, context: str) -> str:
     command = ["kubectl", "--context", context, "--namespace", pool.namespace, "port-forward"]
     if kubeconfig:
         command[1:1] = ["--kubeconfig", kubeconfig]
-    port = pool.sidecar.port if pool.sidecar else 80
-    return shlex.join([*command, f"service/{pool.picker}", f"8000:{port}"])
+    return shlex.join([*command, f"service/{pool.picker}", f"8000:{pool.port}"])

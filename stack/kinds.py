@@ -11,6 +11,9 @@ from stack import config
 from stack.hardware import Hardware
 from stack.releases import Release
 
+PICKER_PORT = 9002
+"""Where an endpoint picker is asked, by Envoy's external processing."""
+
 Settings = TypeVar("Settings", bound=config.Cluster)
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from stack import config, hardware, quantity, releases
 from stack.hardware import Feature, Hardware
-from stack.kinds import ClusterKind, GatewayKind, Sidecar
+from stack.kinds import PICKER_PORT, ClusterKind, GatewayKind, Sidecar
 from stack.problems import StackError, wrong
 from stack.releases import CrdBundle, Release
 
@@ -83,6 +83,16 @@ class Pool:
     requests: Mapping[str, str]
     limits: Mapping[str, str]
     sidecar: Sidecar | None
+
+    @property
+    def port(self) -> int:
+        """Of the endpoint picker's Service, where requests come in."""
+        return self.sidecar.port if self.sidecar else PICKER_PORT
+
+    @property
+    def endpoint(self) -> str:
+        """Host and port inside the cluster."""
+        return f"{self.picker}.{self.namespace}.svc.cluster.local:{self.port}"
 
     @property
     def pod_requests(self) -> dict[str, Decimal]:

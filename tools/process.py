@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 PULSE_SECONDS = 0.2
 GRACE_SECONDS = 5.0
@@ -59,11 +59,11 @@ def run(
                     break
                 except subprocess.TimeoutExpired:
                     if left is not None and (left := left - PULSE_SECONDS) <= 0:
-                        _end(child)
+                        end(child)
                         return Result(-9, [*lines, f"no answer within {seconds:g} s"])
                     pulse(lines)
         except BaseException:
-            _end(child)
+            end(child)
             raise
         reader.join(GRACE_SECONDS)
     return Result(child.returncode, lines)
@@ -73,11 +73,17 @@ def _collect(stream: IO[str] | None, lines: list[str]) -> None:
     lines.extend(line.rstrip("\n") for line in stream or ())
 
 
-def _end(child: subprocess.Popen[str]) -> None:
-    for kind in (signal.SIGTERM, signal.SIGKILL):
+def end(
+    child: subprocess.Popen[Any],
+    *,
+    first: signal.Signals = signal.SIGTERM,
+    grace: float = GRACE_SECONDS,
+) -> None:
+    """End the session that the child leads: first by asking, after `grace` seconds by force."""
+    for kind in (first, signal.SIGKILL):
         try:
             os.killpg(child.pid, kind)
-            child.wait(GRACE_SECONDS)
+            child.wait(grace)
         except ProcessLookupError:
             return
         except subprocess.TimeoutExpired:

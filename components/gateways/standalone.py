@@ -4,12 +4,11 @@ from typing import Any
 
 import yaml
 
-from stack.kinds import GatewayKind, Sidecar
+from stack.kinds import PICKER_PORT, GatewayKind, Sidecar
 from stack.releases import Release
 
 PORT = 8081
 ADMIN_PORT = 19001
-PICKER_PORT = 9002
 DESTINATION = "x-gateway-destination-endpoint"
 """Header in which the endpoint picker answers with the address of a pod."""
 UNLIMITED = 40_000

@@ -45,7 +45,7 @@ from plugins.kubernetes.helm import PROGRAM, Helm, complaint, opened
 from plugins.kubernetes.helm_release import HelmRelease
 from plugins.kubernetes.kinds import HELM_RELEASE
 from plugins.values import UNKNOWN, Object, PropertyMap, plain, secret_paths, typed
-from tools import Missing, resolve
+from tools import resolve
 
 URN = f"urn:pulumi:test::project::{HELM_RELEASE}::one"
 ACCESS = Access(
@@ -523,10 +523,6 @@ class Real:
 @pytest.fixture(scope="module")
 def cluster(control_plane: Cluster) -> Iterator[Cluster]:
     """The tests' cluster, on which nothing of ours is left."""
-    try:
-        resolve("helm")
-    except Missing as error:
-        pytest.skip(str(error))
     yield control_plane
     kubectl = Kubectl(control_plane.kubeconfig)
     kubectl("delete", "namespace", "apps", "engine", "--ignore-not-found")
