@@ -133,8 +133,8 @@ def test_an_unknown_plugin_is_told_with_the_one_that_was_meant() -> None:
         (
             {"profiles": [{"name": "one", "plugins": [{"pluginRef": "queue-scorer"}]}]},
             (
-                "`models[0].scheduler.profiles` is `given`, expected `plugins` beside it, for it to "
-                "refer to"
+                "`models[0].scheduler.profiles` is `given`, expected `plugins` beside it, for it "
+                "to refer to"
             ),
         ),
         (
@@ -169,8 +169,8 @@ def test_a_release_has_the_plugins_of_every_preset_or_refuses_it(preset: str, re
     if lacking:
         assert told(**asked) == (
             (
-                f"`models[0].scheduler.preset` is `{preset}`, expected one whose plugins the release "
-                f"has: it has no `{lacking[0]}`"
+                f"`models[0].scheduler.preset` is `{preset}`, expected one whose plugins the "
+                f"release has: it has no `{lacking[0]}`"
             ),
         )
     else:
