@@ -40,9 +40,18 @@ class Room:
 
 @dataclass(frozen=True, kw_only=True)
 class Sizing:
-    tensor_parallel: int
-    max_model_len: int
+    """What was picked, with what it comes to: an upper bound where `fit.known` is false."""
+
+    fit: Fit
     replicas: int
+
+    @property
+    def tensor_parallel(self) -> int:
+        return self.fit.settings.tensor_parallel
+
+    @property
+    def max_model_len(self) -> int:
+        return self.fit.max_model_len
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,63 +101,63 @@ def difference(before: Fit, after: Fit, *, replicas: tuple[int, int], length: in
 
 
 def changes(one: Fit, room: Room, replicas: int, count: int = 3) -> tuple[Change, ...]:
-    """The smallest changes with which the model fits on the machines.
+    """The smallest changes with which the model fits on the machines, each of other values.
 
     Smallest is what changes the fewest values, then what takes the fewest accelerators, then what
-    takes least away from the user. None is a smaller one with something added.
+    takes least away from the user. None does more than is needed.
     """
-    found: list[Change] = []
-    for change in sorted(_candidates(one, room, replicas), key=_size):
-        if len(found) < count and not any(
-            smaller.values.keys() <= change.values.keys() for smaller in found
-        ):
-            found.append(change)
-    return tuple(found)
+    candidates = sorted(_candidates(one, room, replicas), key=_size)
+    found: dict[frozenset[str], Change] = {}
+    for change in candidates:
+        if not any(less.values.items() < change.values.items() for less in candidates):
+            found.setdefault(frozenset(change.values), change)
+    return tuple(found.values())[:count]
 
 
 def auto(
     shape: Shape, device: Device, room: Room, settings: Settings | None = None
 ) -> Sizing | None:
-    """The fewest accelerators a replica that hold a request of the model's full context.
+    """The fewest accelerators that hold a request of `max_model_len`, or of the full context.
 
     Where not even a whole node does, the longest request that it holds; then as many replicas as
     the machines are enough for. None where no length fits.
     """
-    settings = settings or Settings()
+    asked = settings or Settings()
     fits = [
-        fit(shape, device, replace(settings, tensor_parallel=ranks))
-        for ranks in _ranks(shape, settings, room)
+        fit(shape, device, replace(asked, tensor_parallel=ranks))
+        for ranks in _ranks(shape, device, asked, room)
     ]
-    best = max(fits, key=lambda one: (longest(one), -one.settings.tensor_parallel), default=None)
-    if not best or not (length := _rounded(longest(best), shape.context)):
-        return None
-    if settings.max_model_len:
-        enough = [one for one in fits if longest(one) >= settings.max_model_len]
-        best, length = (enough or [best])[0], min(length, settings.max_model_len)
-    return Sizing(
-        tensor_parallel=best.settings.tensor_parallel,
-        max_model_len=length,
-        replicas=room.replicas(best.settings),
+    wanted = asked.max_model_len or shape.context
+    best = max(
+        fits,
+        key=lambda one: (min(wanted, longest(one)), -one.settings.tensor_parallel),
+        default=None,
     )
+    if not best or not (length := _rounded(min(wanted, longest(best)), wanted)):
+        return None
+    chosen = replace(best.settings, max_model_len=length)
+    return Sizing(fit=fit(shape, device, chosen), replicas=room.replicas(chosen))
 
 
-def _ranks(shape: Shape, settings: Settings, room: Room) -> Iterator[int]:
+def _ranks(shape: Shape, device: Device, settings: Settings, room: Room) -> Iterator[int]:
     """Tensor parallelism that the model and a node allow."""
-    for ranks in range(1, room.devices + 1):
+    for ranks in range(1, (room.devices if device.splits else min(1, room.devices)) + 1):
         asked = replace(settings, tensor_parallel=ranks)
         if not tensor_parallel_problem(shape, asked) and room.replicas(asked):
             yield ranks
 
 
-def _rounded(tokens: int, context: int) -> int:
-    return tokens if tokens < ROUND or tokens == context else tokens // ROUND * ROUND
+def _rounded(tokens: int, wanted: int) -> int:
+    return tokens if tokens < ROUND or tokens == wanted else tokens // ROUND * ROUND
 
 
-def _size(change: Change) -> tuple[int, int, int]:
+def _size(change: Change) -> tuple[int, int, int, int, str]:
     return (
         len(change.values),
         change.replicas * change.fit.settings.accelerators,
         max(ORDER.index(name) for name in change.values),
+        -change.replicas,
+        str(sorted(change.values.items())),
     )
 
 
@@ -156,7 +165,7 @@ def _candidates(one: Fit, room: Room, replicas: int) -> Iterator[Change]:
     asked, shape, device = one.settings, one.shape, one.device
     shrinks = device.fp8 and not shape.quantized
     for ranks, kv_dtype, quantization in product(
-        {asked.tensor_parallel, *_ranks(shape, asked, room)},
+        {asked.tensor_parallel, *_ranks(shape, device, asked, room)},
         {asked.kv_cache_dtype, *(("fp8",) if device.fp8 else ())},
         {asked.quantization, *(("fp8",) if shrinks else ())},
     ):

@@ -39,6 +39,8 @@ class Device:
     """None where nobody has published them: then the answer is an upper bound."""
     fp8: bool = False
     """Whether weights and cache can be fp8."""
+    splits: bool = True
+    """Whether a replica can be split over several."""
 
 
 def _gib(**amounts: float) -> dict[str, float]:
@@ -146,4 +148,4 @@ DEVICES: Mapping[str, Device] = {
 
 def cpu(memory: float) -> Device:
     """A pod on a CPU node that may use `memory` bytes."""
-    return Device(name="CPU", memory=memory, source="the pod's limit", overheads=CPU)
+    return Device(name="CPU", memory=memory, source="the pod's limit", overheads=CPU, splits=False)

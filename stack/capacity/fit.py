@@ -175,11 +175,13 @@ def request(shape: Shape, settings: Settings, tokens: int) -> float:
 
 def longest(one: Fit) -> int:
     """Tokens of the longest request that fits, in whole blocks; 0 where none does."""
-    return BLOCK * bisect_right(
-        range(1, one.shape.context // BLOCK + 1),
+    context = one.shape.context
+    blocks = bisect_right(
+        range(BLOCK, context + BLOCK, BLOCK),
         one.cache,
-        key=lambda blocks: request(one.shape, one.settings, blocks * BLOCK),
+        key=lambda tokens: request(one.shape, one.settings, tokens),
     )
+    return min(blocks * BLOCK, context)
 
 
 def tensor_parallel_problem(shape: Shape, settings: Settings) -> str | None:
@@ -214,7 +216,7 @@ def explain(one: Fit) -> list[str]:
         + (f", of {gib(whole)} in all" if settings.accelerators > 1 else ""),
     ]
     for name, amount in (
-        ("activation", one.activation),
+        ("working memory", one.activation),
         ("outside of torch", one.non_torch),
         ("CUDA graphs", one.graphs),
     ):
@@ -230,12 +232,8 @@ def explain(one: Fit) -> list[str]:
         left += f", {gib(one.settings.kv_cache)} asked for"
     if one.cache:
         left += f": {most}{one.kv_tokens:,} tokens of {one.token / 1024:.4g} KiB"
-    return [
-        *terms,
-        f"= {most}{left}",
-        f"one request of {one.max_model_len:,} tokens takes {gib(one.request)}: "
-        f"{most}{one.concurrency:.1f} at once",
-    ]
+    longest_takes = f"one request of {one.max_model_len:,} tokens takes {gib(one.request)}"
+    return [*terms, f"= {most}{left}", f"{longest_takes}: {most}{one.concurrency:.1f} at once"]
 
 
 def gib(amount: float) -> str:

@@ -115,14 +115,14 @@ class Shape:
         attention = (layers - states) * _attention(text, hidden, heads)
         shape = cls(
             architecture=_architecture(text),
-            context=_count(text, "max_position_embeddings"),
+            context=_context(text),
             layers=layers,
             heads=heads,
             caches=(*_caches(text, kinds, hidden // heads),),
             states=states,
             state=_state(text) if states else 0,
             table=vocabulary * hidden,
-            tied=bool(config.get("tie_word_embeddings", text.get("tie_word_embeddings", False))),
+            tied=_tied(config, text),
             linear=attention + mlp,
             experts=experts,
             kept=routers + (2 * layers + 1) * hidden,
@@ -130,7 +130,7 @@ class Shape:
             expert_bits=expert_bits,
             divides={
                 "attention heads": heads,
-                "vocabulary": vocabulary,
+                "vocabulary entries": vocabulary,
                 **{
                     name: text[key]
                     for name, key in (
@@ -186,6 +186,21 @@ def _architecture(config: Mapping[str, Any]) -> str:
     return name.removesuffix("ForCausalLM").removesuffix("ForConditionalGeneration")
 
 
+def _context(config: Mapping[str, Any]) -> int:
+    """Tokens that vLLM allows, which YaRN stretches."""
+    rope: Mapping[str, Any] = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    if rope.get("rope_type", rope.get("type")) == "yarn":
+        trained = rope.get("original_max_position_embeddings")
+        return int(rope.get("factor", 1) * (trained or _count(config, "max_position_embeddings")))
+    return _count(config, "max_position_embeddings")
+
+
+def _tied(outer: Mapping[str, Any], text: Mapping[str, Any]) -> bool:
+    """A config.json leaves out its class's default, and Gemma's is not that of the others."""
+    default = str(text.get("model_type", "")).startswith("gemma")
+    return bool(outer.get("tie_word_embeddings", text.get("tie_word_embeddings", default)))
+
+
 def _kinds(config: Mapping[str, Any], layers: int) -> Counter[str]:
     """Kind of layer -> how many there are."""
     if types := config.get("layer_types"):
@@ -204,7 +219,7 @@ def _kinds(config: Mapping[str, Any], layers: int) -> Counter[str]:
 
 
 def _caches(config: Mapping[str, Any], kinds: Mapping[str, int], default: int) -> Iterator[Cache]:
-    heads = config.get("num_key_value_heads") or config["num_attention_heads"]
+    heads = config.get("num_key_value_heads") or _count(config, "num_attention_heads")
     width = config.get("head_dim") or default
     for kind in ("full_attention", "sliding_attention"):
         if not (layers := kinds.get(kind, 0)):
@@ -214,7 +229,7 @@ def _caches(config: Mapping[str, Any], kinds: Mapping[str, int], default: int) -
             yield Cache(
                 layers=layers,
                 heads=1,
-                width=rank + config["qk_rope_head_dim"],
+                width=rank + _count(config, "qk_rope_head_dim"),
                 beside=indexer + INDEXER if indexer else 0,
             )
         elif kind == "full_attention":
@@ -225,23 +240,23 @@ def _caches(config: Mapping[str, Any], kinds: Mapping[str, int], default: int) -
             )
         else:
             yield Cache(
-                layers=layers, heads=heads, width=2 * width, window=config["sliding_window"]
+                layers=layers, heads=heads, width=2 * width, window=_count(config, "sliding_window")
             )
 
 
 def _state(config: Mapping[str, Any]) -> int:
     """Gated delta net: a matrix per value head in float32, and the convolution's last inputs."""
-    key = config["linear_num_key_heads"] * config["linear_key_head_dim"]
-    values = config["linear_num_value_heads"] * config["linear_value_head_dim"]
-    convolution = (2 * key + values) * (config["linear_conv_kernel_dim"] - 1) * BFLOAT16
-    return values * config["linear_key_head_dim"] * 4 + convolution
+    key = _count(config, "linear_num_key_heads") * _count(config, "linear_key_head_dim")
+    values = _count(config, "linear_num_value_heads") * _count(config, "linear_value_head_dim")
+    convolution = (2 * key + values) * (_count(config, "linear_conv_kernel_dim") - 1) * BFLOAT16
+    return values * _count(config, "linear_key_head_dim") * 4 + convolution
 
 
 def _attention(config: Mapping[str, Any], hidden: int, heads: int) -> int:
     """Parameters of one layer's projections."""
     if rank := config.get("kv_lora_rank"):
-        rope, nope = config["qk_rope_head_dim"], config["qk_nope_head_dim"]
-        value, query = config["v_head_dim"], heads * (nope + rope)
+        rope, nope = _count(config, "qk_rope_head_dim"), _count(config, "qk_nope_head_dim")
+        value, query = _count(config, "v_head_dim"), heads * (nope + rope)
         low = config.get("q_lora_rank")
         return (
             (low * (hidden + query) if low else hidden * query)
@@ -287,7 +302,7 @@ def _quantization(config: Mapping[str, Any]) -> tuple[float | None, float | None
         case "fp8":
             return 8, 8, (config.get("weight_block_size") or [1])[-1]
         case "awq" | "gptq":
-            bits, group = config["bits"], config["group_size"]
+            bits, group = _count(config, "bits"), _count(config, "group_size")
         case "compressed-tensors":
             weights = next(iter(config["config_groups"].values()))["weights"]
             bits, group = weights["num_bits"], weights.get("group_size") or 0
