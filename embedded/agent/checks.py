@@ -40,6 +40,9 @@ class _Line(io.RawIOBase):
         self._hurry()
         return self._line.recv_into(buffer)
 
+    def close(self) -> None:
+        """Not here: who made the socket closes it, after the last read."""
+
     def sendall(self, data: bytes) -> None:
         self._hurry()
         self._line.sendall(data)

@@ -127,7 +127,8 @@ class _Node:
                     with contextlib.suppress(OSError):
                         self._answer(listener.accept()[0])
                 elif key.data in self._running:  # or it has been waited for meanwhile
-                    self._wait(*key.data, os.WNOHANG)
+                    pod, name = key.data
+                    self._wait(pod, name, os.WNOHANG)
 
     def _answer(self, line: socket.socket) -> None:
         with line:
