@@ -16,6 +16,7 @@ LAYERS = {
     "embedded": {"embedded", "tools"},
     "tools": {"tools"},
     "plugins": {"plugins"},
+    "simulator": {"simulator"},
     "bench": {"bench", "embedded", "stack", "tools"},
 }
 """Package -> the packages of this project that it may import."""
