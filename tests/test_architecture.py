@@ -67,6 +67,14 @@ def test_what_runs_on_a_bare_machine_needs_the_standard_library_alone(path: Path
     assert not roots(path) & {*THIRD_PARTY, "kubernetes", "grpc", "google"}
 
 
+@pytest.mark.parametrize("path", modules("simulator"), ids=label)
+def test_the_simulator_decides_without_a_clock_and_without_a_network(path: Path) -> None:
+    outside = {"api.py", "server.py", "serving.py", "__main__.py"}
+
+    assert not roots(path) & THIRD_PARTY
+    assert path.name in outside or not roots(path) & {"aiohttp", "asyncio", "socket", "time"}
+
+
 @pytest.mark.parametrize("path", [*modules("stack"), *modules("components")], ids=label)
 def test_the_program_needs_only_the_packages_it_declares(path: Path) -> None:
     assert not roots(path) & {"kubernetes", "pytest", "hypothesis", "grpc"}
