@@ -107,6 +107,7 @@ def test_an_answer_ends_as_it_was_asked_to() -> None:
         (COMPLETION, {**ASKED, "n": 2}, 400, "only one answer"),
         (COMPLETION, {**ASKED, "max_tokens": 62}, 400, "too large: 62. This model's maximum"),
         (COMPLETION, {**ASKED, "prompt": "x" * 256}, 400, "64 tokens. However, your request has"),
+        (COMPLETION, {**ASKED, "prompt": "x" * 2**21}, 400, "request has 524288 input tokens"),
         (CHAT, {}, 400, "Field required"),
         (CHAT, {"messages": []}, 400, "at least 1 item"),
         (CHAT, {"messages": ["hello"]}, 400, "valid dictionary"),
