@@ -17,6 +17,7 @@ LAYERS = {
     "tools": {"tools"},
     "plugins": {"plugins"},
     "bench": {"bench", "embedded", "stack", "tools"},
+    "smoke": {"plugins", "smoke"},
 }
 """Package -> the packages of this project that it may import."""
 
