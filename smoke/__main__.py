@@ -44,6 +44,9 @@ def smoke(stack: str, key: str | None) -> int:
         return _fail(str(problem), 1)
     except KeyboardInterrupt:
         return _fail("stopped", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 @contextmanager

@@ -111,7 +111,7 @@ _WAY = (Hop.CLIENT, Hop.GATEWAY, Hop.PICKER, Hop.POOL, Hop.SERVER)
 
 
 def line(result: Result) -> str:
-    """One line; a failure has five more below it."""
+    """One line; a failure has four more below it."""
     name = f"{result.name:<{_WIDTH}}"
     match result.found:
         case Passed(seen):
@@ -137,4 +137,4 @@ def way(hop: Hop) -> str:
 
 
 def _short(text: str) -> str:
-    return textwrap.shorten(text, 160, placeholder=" …")
+    return textwrap.shorten(text, 240, placeholder=" …")

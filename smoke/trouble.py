@@ -75,6 +75,14 @@ SILENCES = {
         "nothing comes back: the model server hangs, or has more to do than it can",
         Look.SERVER_LOGS,
     ),
+    Why.FORWARD: (
+        Hop.GATEWAY,
+        (
+            "the cluster did not bring the connection to the pod: nothing listens on that port of "
+            "it, its node has no kubelet, or you may not `create pods/portforward`"
+        ),
+        Look.GATEWAY_SERVICE,
+    ),
 }
 
 # The first that fits is the one.

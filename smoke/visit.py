@@ -12,7 +12,7 @@ from smoke.cluster import Cluster
 from smoke.findings import Check, Failed, Found, Hop, Passed
 from smoke.forward import Forward
 from smoke.outputs import Model, Stack
-from smoke.web import Answer, Lost, Outcome, Web
+from smoke.web import Answer, Lost, Outcome, Web, Why
 
 API = "API server"
 SERVER, PICKER, POOL = "model server", "endpoint picker", "inference pool"
@@ -37,7 +37,7 @@ def api_server(cluster: Cluster, stack: Stack) -> Check:
 
 
 class Visit:
-    """Keeps what later checks need of earlier ones: the gateway's address, the ready pods."""
+    """Keeps what later checks need of an earlier one: the way to the gateway."""
 
     def __init__(
         self, cluster: Cluster, web: Web, stack: Stack, model: Model, opened: ExitStack
@@ -130,7 +130,7 @@ class Visit:
     def _metrics(self) -> Found:
         model = self._model
         token = self._token()
-        url = metrics.beside(model.url, model.metrics_port)
+        url, way = metrics.beside(model.url, model.metrics_port), None
         if url is None or isinstance(self._scrape(token, url), Lost):
             way = self._open(Hop.PICKER, model.picker, model.metrics_port)
             if isinstance(way, Failed):
@@ -138,7 +138,7 @@ class Visit:
             url = f"{way.url}/metrics"
         until = time.monotonic() + REFRESH_SECONDS
         while True:
-            outcome = self._scrape(token, url)
+            outcome = _forwarded(self._scrape(token, url), way)
             ready = workloads.ready(self._live(model.decode))
             found = metrics.seen_pods(self._stack, model, outcome, ready)
             told = isinstance(outcome, Answer) and outcome.status == HTTPStatus.OK
@@ -165,9 +165,7 @@ class Visit:
 
     def _ask(self, path: str, body: object = None, *, seconds: float) -> Outcome:
         outcome = self._web.ask(f"{self._url}{path}", body, seconds=seconds)
-        if isinstance(outcome, Lost) and self._forward and self._forward.problem:
-            return Lost(outcome.why, self._forward.problem)
-        return outcome
+        return _forwarded(outcome, self._forward)
 
     def _open(self, hop: Hop, name: str, port: int) -> Forward | Failed:
         """A port-forward to a ready pod of a Service."""
@@ -198,3 +196,10 @@ class Visit:
 
     def _path(self, kind: str) -> str:
         return f"/api/v1/namespaces/{self._stack.namespace}/{kind}"
+
+
+def _forwarded(outcome: Outcome, way: Forward | None) -> Outcome:
+    """The cluster's own words where a connection ended because it was never brought to the pod."""
+    if isinstance(outcome, Lost) and way and way.problem:
+        return Lost(Why.FORWARD, way.problem)
+    return outcome

@@ -51,6 +51,7 @@ class Why(Enum):
     TLS = "no TLS connection"
     CLOSED = "connection closed without an answer"
     SILENT = "no answer"
+    FORWARD = "no forwarded port"
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,9 @@ def test_a_port_on_which_no_pod_listens_is_told_in_the_clusters_words(
     found = results[GATEWAY].found
     assert isinstance(found, Failed)
     assert found.hop is Hop.GATEWAY
-    assert f"error forwarding port {port}" in found.seen
+    assert found.seen.startswith(f"no forwarded port: error forwarding port {port}")
+    assert "its node has no kubelet" in found.cause
+    assert found.next.endswith(f" get service,endpoints {EPP}")
 
 
 def test_an_api_server_that_is_gone_leaves_one_failure(tmp_path: Path, cluster: Deployed) -> None:
