@@ -18,6 +18,7 @@ LAYERS = {
     "plugins": {"plugins"},
     "simulator": {"simulator"},
     "bench": {"bench", "embedded", "stack", "tools"},
+    "smoke": {"plugins", "smoke"},
 }
 """Package -> the packages of this project that it may import."""
 

@@ -125,14 +125,17 @@ def _pods(behind: Behind) -> dict[str, Any]:
     """The ready pods; which one, the endpoint picker's header says."""
     return {
         "name": "pods",
-        "type": "STRICT_DNS",
         "connect_timeout": "10s",
-        "dns_refresh_rate": "2s",
-        # What a pod's name resolves to may be more than a datagram holds.
-        "typed_dns_resolver_config": _extension(
-            "envoy.network.dns_resolver.cares",
-            "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
-            dns_resolver_options={"use_tcp_for_dns_lookups": True},
+        "cluster_type": _extension(
+            "envoy.clusters.dns",
+            "envoy.extensions.clusters.dns.v3.DnsCluster",
+            dns_refresh_rate="2s",
+            # What a Service's name resolves to may be more than a datagram holds.
+            typed_dns_resolver_config=_extension(
+                "envoy.network.dns_resolver.cares",
+                "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+                dns_resolver_options={"use_tcp_for_dns_lookups": True},
+            ),
         ),
         "circuit_breakers": _circuit_breakers(),
         "load_assignment": _load_assignment("pods", behind.host, behind.port),
