@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from tools import clean, doctor, install, providers, shell
+from tools import clean, doctor, install, logs, providers, shell
 from tools.errors import Missing
 from tools.places import here
 
@@ -75,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     for action in ("up", "preview", "down"):
         acting = commands.add_parser(action, help=f"{action} a stack (make {action})")
         acting.add_argument("stack", nargs="?", default=EMBEDDED)
+    reading = commands.add_parser("logs", help="what the embedded cluster's pods say (make logs)")
+    reading.add_argument("stack", nargs="?", default=EMBEDDED)
+    reading.add_argument("pod", nargs="?", default="", help="how the pods' names begin")
+    reading.add_argument("-f", "--follow", action="store_true", help="go on as they say more")
     commands.add_parser("clean", help="remove what can be made again (make clean)")
     return parser
 
@@ -93,6 +97,9 @@ def _run(asked: argparse.Namespace) -> int:
             return _replace_by(words[1:] if words[:1] == ["--"] else words)
         case "clean":
             return clean.main()
+        case "logs":
+            logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
+            return 0
         case action:
             install.ensure(install.EVERYTHING if asked.stack == EMBEDDED else install.EVERY_STACK)
             # Not imported above: it belongs to the project, and install must run without it.

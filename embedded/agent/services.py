@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from embedded.agent.api import MERGE, NOT_FOUND, Api, ApiError, Mirror, Object
+from embedded.agent.api import MERGE, NOT_FOUND, Api, ApiError, Mirror
 from embedded.agent.events import Events
 from embedded.agent.machine import Endpoint, Forward, Machine, MachineError, Side
+from embedded.agent.objects import Object, part, parts
 
 POD_NETWORK = IPv4Network("198.18.0.0/16")
 """Set aside for tests of network devices, and so nobody's: EndpointSlices refuse loopback."""
@@ -41,7 +42,7 @@ def routes(services: Sequence[Object], balancer: str) -> Iterator[Route]:
     # The older Service has a port that two ask for.
     for one in sorted(services, key=lambda one: one["metadata"]["creationTimestamp"]):
         spec: Object = one["spec"]
-        for port in spec.get("ports") or ():
+        for port in parts(spec, "ports"):
             if port.get("protocol", "TCP") != "TCP":
                 continue
             where = [(Side.PODS, spec.get("clusterIP"))]
@@ -62,18 +63,16 @@ def targets(slices: Sequence[Object], route: Route) -> list[Endpoint]:
     found: list[Endpoint] = []
     for one in slices:
         metadata: Object = one["metadata"]
-        labels = metadata.get("labels") or {}
+        labels = part(metadata, "labels")
         if metadata["namespace"] != namespace or labels.get("kubernetes.io/service-name") != name:
             continue
         ports = [
-            port["port"]
-            for port in one.get("ports") or ()
-            if (port.get("name") or "") == route.port
+            port["port"] for port in parts(one, "ports") if (port.get("name") or "") == route.port
         ]
         found += [
             Endpoint(Side.PODS, address, port)
-            for endpoint in one.get("endpoints") or ()
-            if (endpoint.get("conditions") or {}).get("ready") is not False
+            for endpoint in parts(one, "endpoints")
+            if part(endpoint, "conditions").get("ready") is not False
             for address in endpoint["addresses"]
             if one["addressType"] == "IPv4" and IPv4Address(address) in POD_NETWORK
             for port in ports
@@ -162,7 +161,7 @@ class Services:
     def _publish(self, service: Object, problem: str | None) -> None:
         """Say in the Service's status where it is answered on this machine."""
         balanced = service["spec"].get("type") == "LoadBalancer"
-        there = (service["status"].get("loadBalancer") or {}).get("ingress") or []
+        there = parts(service, "status", "loadBalancer", "ingress")
         told = []
         if balanced and not problem:
             told: list[Object] = [{"ip": self._address(), "ipMode": "Proxy"}]
