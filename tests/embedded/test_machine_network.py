@@ -97,7 +97,10 @@ def test_the_machine_reaches_a_pod_through_a_forward(machine: Linux, root: Path)
 
 
 def test_much_is_carried_whole_to_a_reader_that_takes_its_time(checker: Linux) -> None:
-    with servers.tcp(servers.reply_at_the_end()) as behind, carried(checker, on_host(behind)) as port:
+    with (
+        servers.tcp(servers.reply_at_the_end()) as behind,
+        carried(checker, on_host(behind)) as port,
+    ):
         with socket.create_connection((LOOPBACK, port), 10) as line:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
             line.sendall(LARGE)
@@ -160,7 +163,9 @@ def test_closing_a_forward_cuts_what_is_open_and_frees_the_address(checker: Linu
 def test_an_address_that_is_taken_is_refused(machine: Linux, at: Endpoint) -> None:
     forward = machine.forward(at, list)
 
-    with pytest.raises(MachineError, match=rf"{at.port} \({at.side}\): Address already in use; end"):
+    with pytest.raises(
+        MachineError, match=rf"{at.port} \({at.side}\): Address already in use; end"
+    ):
         machine.forward(at, list)
 
     forward.close()
