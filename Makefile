@@ -12,7 +12,7 @@ $(error no `$(PYTHON)` on PATH: install Python 3.11 or newer, or name it: make P
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down smoke test check bench doctor tools shell clean
+.PHONY: help up preview down smoke logs test check bench doctor tools shell clean
 
 help: ## say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ down: ## remove everything that `up` made
 
 smoke: ## ask a deployed STACK, hop by hop, and say which hop fails and why
 	@$(TOOLS) smoke '$(STACK)'
+
+logs: ## show what the pods of an embedded STACK said; POD= how their names begin
+	@$(TOOLS) logs '$(STACK)' '$(POD)'
 
 test: ## run all tests, on the real engine and a real API server too (what CI runs)
 	@$(TOOLS) install

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from tools import clean, doctor, install, providers, shell
+from tools import clean, doctor, install, logs, providers, shell
 from tools.errors import Missing
 from tools.places import here
 
@@ -77,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
         acting.add_argument("stack", nargs="?", default=EMBEDDED)
     asking = commands.add_parser("smoke", help="ask a deployed stack, hop by hop (make smoke)")
     asking.add_argument("stack", nargs="?", default=EMBEDDED)
+    reading = commands.add_parser("logs", help="what the embedded cluster's pods say (make logs)")
+    reading.add_argument("stack", nargs="?", default=EMBEDDED)
+    reading.add_argument("pod", nargs="?", default="", help="how the pods' names begin")
+    reading.add_argument("-f", "--follow", action="store_true", help="go on as they say more")
     commands.add_parser("clean", help="remove what can be made again (make clean)")
     return parser
 
@@ -95,6 +99,9 @@ def _run(asked: argparse.Namespace) -> int:
             return _replace_by(words[1:] if words[:1] == ["--"] else words)
         case "clean":
             return clean.main()
+        case "logs":
+            logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
+            return 0
         case action:
             return _on_stack(action, asked.stack)
 

@@ -14,9 +14,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from embedded.agent import machine
-from embedded.agent.api import Api, Mirror, Object
+from embedded.agent.api import Api, Mirror
 from embedded.agent.events import Events
 from embedded.agent.machine import Machine, MachineError
+from embedded.agent.objects import Object, part
 from embedded.agent.pod import ANNOTATION, SIMULATED, Node, Worker
 from embedded.agent.programs import PROGRAMS, trees
 from embedded.agent.services import POD_NETWORK, Services
@@ -93,7 +94,7 @@ class Agent:
         """Called for every change of a pod, in the thread that watches."""
         metadata: Object = pod["metadata"]
         uid = str(metadata["uid"])
-        if (metadata.get("annotations") or {}).get(ANNOTATION) == SIMULATED:
+        if part(metadata, "annotations").get(ANNOTATION) == SIMULATED:
             return
         worker = self._workers.get(uid)
         if self._pods.get(uid) is None:
@@ -107,7 +108,7 @@ class Agent:
 
     def _over(self, pod: Object) -> bool:
         """Whether there is nothing to do for it: it was ended by another, the scheduler say."""
-        ended = (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
+        ended = part(pod, "status").get("phase") in {"Succeeded", "Failed"}
         ours = self._machine and pod["metadata"]["uid"] in self._machine.pods()
         return ended and not ours and "deletionTimestamp" not in pod["metadata"]
 

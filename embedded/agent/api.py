@@ -16,8 +16,7 @@ from urllib.parse import urlencode
 import urllib3
 from kubernetes import config
 
-Object = dict[str, Any]
-"""A Kubernetes object, or a part of one, as JSON."""
+from embedded.agent.objects import Object
 
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -68,7 +67,7 @@ class Api:
         return said
 
     def get(self, path: str, **query: str) -> Object:
-        return self.request("GET", path, **query)
+        return self.request("GET", path, None, "", **query)
 
     def watch(self, path: str, version: str, **query: str) -> Iterator[Object]:
         """Events since the version, until the API server ends it or goes away."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from embedded.agent.api import Object
 from embedded.agent.environment import Addresses, Sources, environment, expand
 from embedded.agent.machine import Program
 from embedded.agent.model import containers
+from embedded.agent.objects import Object, part, parts
 from embedded.agent.programs import PROGRAMS, LocalProgram, argv, program
 from embedded.agent.volumes import mounts
 
@@ -31,14 +31,13 @@ def resolve(
     container = next(one for one in containers(pod) if one["name"] == name)
     local = program(container["image"], programs)
     env = environment(pod, container, sources, addresses, variables)
-    whole: Object = pod["spec"].get("securityContext") or {}
-    own: Object = {**whole, **(container.get("securityContext") or {})}
+    own = {**part(pod, "spec", "securityContext"), **part(container, "securityContext")}
     user = int(own.get("runAsUser", USER))
     words = [
         [expand(word, env) for word in container.get(part) or ()] for part in ("command", "args")
     ]
     kinds = {
-        volume["name"]: min(volume.keys() - {"name"}) for volume in pod["spec"].get("volumes") or ()
+        volume["name"]: min(volume.keys() - {"name"}) for volume in parts(pod, "spec", "volumes")
     }
     return Program(
         argv=argv(local, *words),
@@ -54,7 +53,7 @@ def resolve(
 
 
 def groups(pod: Object) -> tuple[int, ...]:
-    context: Object = pod["spec"].get("securityContext") or {}
+    context = part(pod, "spec", "securityContext")
     shared = context.get("fsGroup")
     return tuple(
         dict.fromkeys(

@@ -147,22 +147,19 @@ def observe(
             lost = Ended(started=life.run.started, ended=now, code=KILLED)
             return Life(run=lost, before=life.before, restarts=life.restarts), []
         return life, []
+    told: list[Action] = []
     if life.run is None or state.started != life.run.started:
         again = life.run is not None
         before = life.run if isinstance(life.run, Ended) else life.before
-        life = Life(
-            run=state,
-            before=before,
-            restarts=life.restarts + again,
-            short=life.short,
-        )
-        return life, [Tell("Started", f"Started container {container.name}")]
+        begun = Running(started=state.started)
+        life = Life(run=begun, before=before, restarts=life.restarts + again, short=life.short)
+        told.append(Tell("Started", f"Started container {container.name}"))
     if isinstance(state, Ended) and life.running:
         lasted = state.ended - state.started
         short = 1 if lasted >= BACKOFF_FORGOTTEN else life.short + 1
         # Of a run that is over nothing but its end is true any more.
         life = Life(run=state, before=life.before, restarts=life.restarts, short=short)
-    return life, []
+    return life, told
 
 
 def _wanted(pod: Pod, lives: Memory) -> list[Container]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from kubernetes.utils import quantity
 
-from embedded.agent.api import Object
+from embedded.agent.objects import Object, part, parts
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")
@@ -63,15 +63,15 @@ def environment(
 ) -> dict[str, str]:
     """All variables, later ones over earlier ones; `given` holds those of the services."""
     made = {"PATH": PATH, "HOSTNAME": hostname(pod), "HOME": "/", **given}
-    for part in container.get("envFrom") or ():
-        kind = "configMap" if "configMapRef" in part else "secret"
-        reference: Object = part[f"{kind}Ref"]
+    for source in parts(container, "envFrom"):
+        kind = "configMap" if "configMapRef" in source else "secret"
+        reference: Object = source[f"{kind}Ref"]
         values = data(kind, reference["name"], sources, optional=bool(reference.get("optional")))
         made |= {
-            f"{part.get('prefix', '')}{key}": value.decode(errors="replace")
+            f"{source.get('prefix', '')}{key}": value.decode(errors="replace")
             for key, value in (values or {}).items()
         }
-    for one in container.get("env") or ():
+    for one in parts(container, "env"):
         value = (
             _referred(pod, container, one["valueFrom"], sources, addresses)
             if one.get("valueFrom")
@@ -118,9 +118,9 @@ def field(pod: Object, path: str, addresses: Addresses) -> str:
     metadata: Object = pod["metadata"]
     spec: Object = pod["spec"]
     if match := _SUBSCRIPT.fullmatch(path):
-        return str((metadata.get(match[1].removeprefix("metadata.")) or {}).get(match[2], ""))
+        return str(part(pod, *match[1].split(".")).get(match[2], ""))
     if path in {"metadata.labels", "metadata.annotations"}:
-        pairs: Mapping[str, str] = metadata.get(path.removeprefix("metadata.")) or {}
+        pairs = part(pod, *path.split("."))
         return "\n".join(f'{key}="{_escaped(value)}"' for key, value in sorted(pairs.items()))
     known: Mapping[str, Any] = {
         "metadata.name": metadata["name"],
@@ -145,23 +145,20 @@ def resource(pod: Object, container: Object, reference: Object) -> str:
     name = reference.get("containerName")
     everyone: Iterable[Object] = (
         *pod["spec"]["containers"],
-        *(pod["spec"].get("initContainers") or ()),
+        *parts(pod, "spec", "initContainers"),
     )
     of = next((one for one in everyone if one["name"] == name), container)
     kind, _, what = reference["resource"].partition(".")
-    resources: Object = of.get("resources") or {}
-    limits: Mapping[str, str] = resources.get("limits") or {}
-    requests: Mapping[str, str] = resources.get("requests") or {}
-    amount = amount_of(limits.get(what) or "0")
-    if kind == "requests":
-        amount = amount_of(requests.get(what) or str(amount))
+    limit = part(of, "resources", "limits").get(what) or "0"
+    request = part(of, "resources", "requests").get(what)
+    amount = amount_of(request if request and kind == "requests" else limit)
     divisor = amount_of(reference.get("divisor") or "1") or Decimal(1)
     return str(math.ceil(amount / divisor))
 
 
 def amount_of(text: str) -> Decimal:
-    parse: Any = quantity.parse_quantity  # untyped
-    return Decimal(parse(text))
+    untyped: Any = quantity
+    return Decimal(untyped.parse_quantity(text))
 
 
 def service_variables(services: Iterable[Object], namespace: str, *, links: bool) -> dict[str, str]:

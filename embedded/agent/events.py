@@ -5,7 +5,8 @@ import logging
 import threading
 import time
 
-from embedded.agent.api import CONFLICT, MERGE, Api, ApiError, Object
+from embedded.agent.api import CONFLICT, MERGE, Api, ApiError
+from embedded.agent.objects import Object
 from embedded.agent.status import time_of
 
 COMPONENT = "node-agent"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from embedded.agent.api import Object
 from embedded.agent.environment import amount_of
+from embedded.agent.objects import Object, part, parts
 from embedded.agent.programs import PROGRAMS, LocalProgram, SimulatedError, argv, program
 
 VOLUMES = frozenset({"configMap", "secret", "emptyDir", "projected", "downwardAPI"})
@@ -77,25 +77,24 @@ def read(pod: Object) -> Pod:
         _container(one, Role.SIDECAR, "Always")
         if one.get("restartPolicy") == "Always"
         else _container(one, Role.INIT, again)
-        for one in spec.get("initContainers") or ()
+        for one in parts(spec, "initContainers")
     ]
     return Pod(
         containers=(*init, *(_container(one, Role.MAIN, policy) for one in spec["containers"])),
-        gates=tuple(gate["conditionType"] for gate in spec.get("readinessGates") or ()),
+        gates=tuple(gate["conditionType"] for gate in parts(spec, "readinessGates")),
         grace=float(spec.get("terminationGracePeriodSeconds", 30)),
     )
 
 
 def _container(one: Object, role: Role, restart: str) -> Container:
     kinds = {check: f"{check.lower()}Probe" for check in Check}
-    lifecycle: Object = one.get("lifecycle") or {}
-    stop: Object = (lifecycle.get("preStop") or {}).get("sleep") or {}
+    lifecycle = part(one, "lifecycle")
     return Container(
         name=one["name"],
         role=role,
         probes={check: _probe(one, one[key]) for check, key in kinds.items() if one.get(key)},
         restart=restart,
-        stop_delay=float(stop.get("seconds", 0)),
+        stop_delay=float(part(lifecycle, "preStop", "sleep").get("seconds", 0)),
         stop_signal=signal.Signals[lifecycle.get("stopSignal", "SIGTERM")],
     )
 
@@ -107,7 +106,7 @@ def _probe(container: Object, probe: Object) -> Probe:
         how=how,
         port=_port(container, asked.get("port", 0)),
         path=asked.get("path") or "/",
-        headers={one["name"]: one["value"] for one in asked.get("httpHeaders") or ()},
+        headers={one["name"]: one["value"] for one in parts(asked, "httpHeaders")},
         service=asked.get("service") or "",
         host=asked.get("host") or "",
         delay=probe.get("initialDelaySeconds", 0),
@@ -119,12 +118,12 @@ def _probe(container: Object, probe: Object) -> Probe:
 
 
 def _port(container: Object, port: int | str) -> int:
-    named = {one.get("name"): one["containerPort"] for one in container.get("ports") or ()}
+    named = {one.get("name"): one["containerPort"] for one in parts(container, "ports")}
     return port if isinstance(port, int) else int(named.get(port, 0) or port)
 
 
 def containers(pod: Object) -> Iterator[Object]:
-    yield from pod["spec"].get("initContainers") or ()
+    yield from parts(pod, "spec", "initContainers")
     yield from pod["spec"]["containers"]
 
 
@@ -132,11 +131,20 @@ def memory(pod: Object) -> Decimal:
     """Bytes that the pod's containers ask for, those that run at the same time."""
     return sum(
         (
-            amount_of(((one.get("resources") or {}).get("requests") or {}).get("memory") or "0")
+            amount_of(part(one, "resources", "requests").get("memory") or "0")
             for one in pod["spec"]["containers"]
         ),
         Decimal(0),
     )
+
+
+def check_memory(pod: Object, free: int) -> None:
+    """SimulatedError where the pod asks for more than the `free` bytes of the machine."""
+    if (wanted := memory(pod)) > free:
+        raise SimulatedError(
+            f"it asks for {wanted / 2**20:.0f} MiB of memory, and this machine has "
+            f"{free / 2**20:.0f} MiB free"
+        )
 
 
 def check(pod: Object, programs: Mapping[str, LocalProgram] = PROGRAMS) -> None:
@@ -153,11 +161,11 @@ def _unsupported(pod: Object) -> Iterator[str]:
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.get(key):
             yield f"{key} is not supported"
-    for volume in spec.get("volumes") or ():
+    for volume in parts(spec, "volumes"):
         [kind] = volume.keys() - {"name"}
         if kind not in VOLUMES:
             yield f"volume {volume['name']}: {kind} is not supported"
-        for source in (volume.get("projected") or {}).get("sources") or ():
+        for source in parts(volume, "projected", "sources"):
             if other := source.keys() - PROJECTIONS:
                 yield f"volume {volume['name']}: {min(other)} is not supported"
     for one in containers(pod):
@@ -165,24 +173,21 @@ def _unsupported(pod: Object) -> Iterator[str]:
 
 
 def _beyond(container: Object, spec: Object) -> Iterator[str]:
-    lifecycle: Object = container.get("lifecycle") or {}
-    if "postStart" in lifecycle or lifecycle.get("preStop", {}).keys() - {"sleep"}:
+    lifecycle = part(container, "lifecycle")
+    if "postStart" in lifecycle or part(lifecycle, "preStop").keys() - {"sleep"}:
         yield "of the lifecycle hooks only a preStop sleep is supported"
     for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
-        probe: Object = container.get(kind) or {}
+        probe = part(container, kind)
         if "exec" in probe:
             yield f"{kind}: exec is not supported"
-        if (probe.get("httpGet") or {}).get("scheme") == "HTTPS":
+        if part(probe, "httpGet").get("scheme") == "HTTPS":
             yield f"{kind}: HTTPS is not supported"
     if container.get("volumeDevices"):
         yield "volumeDevices are not supported"
-    if any(port.get("hostPort") for port in container.get("ports") or ()):
+    if any(port.get("hostPort") for port in parts(container, "ports")):
         yield "hostPort is not supported"
-    context: Object = {
-        **(spec.get("securityContext") or {}),
-        **(container.get("securityContext") or {}),
-    }
-    if context.get("privileged") or (context.get("capabilities") or {}).get("add"):
+    context = {**part(spec, "securityContext"), **part(container, "securityContext")}
+    if context.get("privileged") or part(context, "capabilities").get("add"):
         yield "privileges are not given"
     if context.get("runAsNonRoot") and context.get("runAsUser") == 0:
         yield "runAsNonRoot and runAsUser 0 exclude each other"

@@ -1,17 +1,24 @@
 """Names of Services, as the cluster's DNS gives them."""
 
+import socketserver
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
-import dnslib
-from dnslib.server import BaseResolver, DNSLogger, DNSServer
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
 
-from embedded.agent.api import Object
+from embedded.agent.objects import Object, part, parts
 
 DOMAIN = "svc.cluster.local"
 TTL_SECONDS = 2
 PORT = 53
 ADDRESS = "10.0.0.10"
 """Where pods ask: in the part of the Services' network that is given to nobody by chance."""
+
+Find = Callable[[str], list[str] | None]
+"""A name -> its addresses; None where there is no such name."""
 
 
 def resolv_conf(namespace: str) -> str:
@@ -21,55 +28,49 @@ def resolv_conf(namespace: str) -> str:
 
 
 def addresses(name: str, services: Sequence[Object], slices: Sequence[Object]) -> list[str] | None:
-    """What `<service>.<namespace>.svc.cluster.local` resolves to; None where there is none.
-
-    A headless Service is its endpoints: the ready ones, or all where it says so.
-    """
+    """Of `<service>.<namespace>.svc.cluster.local`; a headless Service is its ready endpoints."""
     labels = name.lower().rstrip(".").removesuffix(f".{DOMAIN}").split(".")
     for one in services:
-        metadata: Object = one["metadata"]
-        if labels != [metadata["name"], metadata["namespace"]]:
-            continue
-        address = str(one["spec"].get("clusterIP") or "")
-        return sorted(set(_endpoints(metadata, slices))) if address == "None" else [address]
+        metadata = part(one, "metadata")
+        if labels == [metadata["name"], metadata["namespace"]]:
+            address = part(one, "spec").get("clusterIP")
+            return sorted({*_endpoints(metadata, slices)}) if address == "None" else [str(address)]
     return None
 
 
 def _endpoints(service: Object, slices: Sequence[Object]) -> Iterator[str]:
     for one in slices:
-        metadata: Object = one["metadata"]
-        owner = (metadata.get("labels") or {}).get("kubernetes.io/service-name")
+        metadata = part(one, "metadata")
+        owner = part(metadata, "labels").get("kubernetes.io/service-name")
         if (owner, metadata["namespace"]) != (service["name"], service["namespace"]):
             continue
-        for endpoint in one.get("endpoints") or ():
-            if one["addressType"] == "IPv4" and endpoint.get("conditions", {}).get("ready", True):
+        for endpoint in parts(one, "endpoints"):
+            if one["addressType"] == "IPv4" and part(endpoint, "conditions").get("ready", True):
                 yield from endpoint["addresses"]
 
 
-class Resolver(BaseResolver):
-    """Answers for Services and nothing else: pods reach nothing outside."""
-
-    def __init__(self, find: Callable[[str], list[str] | None]) -> None:
-        self._find = find
-
-    def resolve(self, request: dnslib.DNSRecord, handler: object) -> dnslib.DNSRecord:  # noqa: ARG002 - the library's signature
-        reply = request.reply()
-        found = self._find(str(request.q.qname))
+def answer(question: dns.message.Message, find: Find) -> dns.message.Message:
+    """For Services and nothing else: pods reach nothing outside."""
+    reply = dns.message.make_response(question)
+    for one in question.question:
+        found = find(one.name.to_text())
         if found is None:
-            reply.header.rcode = dnslib.RCODE.NXDOMAIN
-        elif request.q.qtype in {dnslib.QTYPE.A, dnslib.QTYPE.ANY}:
-            for address in found:
-                record = dnslib.RR(
-                    request.q.qname, dnslib.QTYPE.A, ttl=TTL_SECONDS, rdata=dnslib.A(address)
-                )
-                reply.add_answer(record)
-        return reply
+            reply.set_rcode(dns.rcode.NXDOMAIN)
+        elif found and one.rdtype == dns.rdatatype.A:
+            reply.answer.append(dns.rrset.from_text(one.name, TTL_SECONDS, "IN", "A", *found))
+    return reply
 
 
-def serve(find: Callable[[str], list[str] | None]) -> int:
+def serve(find: Find) -> int:
     """Answer over TCP on this machine's loopback, in a thread; the port."""
-    server = DNSServer(
-        Resolver(find), address="127.0.0.1", port=0, tcp=True, logger=DNSLogger("-request,-reply")
-    )
-    server.start_thread()
-    return int(server.server.server_address[1])
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while size := int.from_bytes(self.rfile.read(2), "big"):
+                question = dns.message.from_wire(self.rfile.read(size))
+                self.wfile.write(answer(question, find).to_wire(prepend_length=True))
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="names", daemon=True).start()
+    return server.server_address[1]

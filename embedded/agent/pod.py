@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedded.agent import decide, names, volumes
-from embedded.agent.api import MERGE, NOT_FOUND, STRATEGIC, Api, ApiError, Object
+from embedded.agent.api import MERGE, NOT_FOUND, STRATEGIC, Api, ApiError
 from embedded.agent.containers import groups, resolve
 from embedded.agent.environment import Addresses, NotYetError, service_variables
 from embedded.agent.events import Events
 from embedded.agent.machine import Endpoint, Machine, MachineError, Mount, Program, Side
-from embedded.agent.model import Check, check, memory, read
+from embedded.agent.model import Check, check, check_memory, read
+from embedded.agent.objects import Object, part, parts
 from embedded.agent.programs import LocalProgram, SimulatedError
 from embedded.agent.status import Waiting, remembered, seconds_of, status
 from tools import Missing
@@ -116,30 +117,28 @@ class Worker:
         """Take the pod on, or leave it to kwok and say why."""
         node = self._node
         try:
-            if node.machine is None:
-                raise SimulatedError(node.trouble)
-            there = node.machine.pods().get(self._uid)
+            there = self._check_machine().pods().get(self._uid)
             if there is None and "deletionTimestamp" not in self._pod["metadata"]:
                 check(self._pod, node.programs)
-                wanted, free = memory(self._pod), node.free_memory()
-                if wanted > free:
-                    raise SimulatedError(
-                        f"it asks for {wanted / 2**20:.0f} MiB of memory, and this machine has "
-                        f"{free / 2**20:.0f} MiB free"
-                    )
+                check_memory(self._pod, node.free_memory())
         except (SimulatedError, Missing) as reason:
             said = str(reason).splitlines()[0]
             self._annotate()
             self._tell(decide.Tell("Simulated", f"Not run on this machine: {said}"))
             return False
         host = node.api.get(f"/api/v1/nodes/{self._pod['spec']['nodeName']}")
-        listed: list[Object] = host["status"].get("addresses") or []
-        had = there or (self._pod.get("status") or {}).get("podIP")
+        listed = parts(host, "status", "addresses")
+        had = there or part(self._pod, "status").get("podIP")
         self._addresses = Addresses(
             pod=node.take_address(self._uid, had),
             node=next((one["address"] for one in listed if one["type"] == "InternalIP"), ""),
         )
         return True
+
+    def _check_machine(self) -> Machine:
+        if self._node.machine is None:
+            raise SimulatedError(self._node.trouble)
+        return self._node.machine
 
     def _annotate(self) -> None:
         body: Object = {"metadata": {"annotations": {ANNOTATION: SIMULATED}}}
@@ -320,14 +319,14 @@ class Worker:
             raise
 
     def _folders(self) -> Mapping[str, Path]:
-        listed: list[Object] = self._pod["spec"].get("volumes") or []
+        listed = parts(self._pod, "spec", "volumes")
         return {one["name"]: self._folder / "volumes" / one["name"] for one in listed}
 
     def _fill(self) -> None:
         """Have every volume as the cluster says now."""
         group = next(iter(groups(self._pod)), None)
         folders = self._folders()
-        for volume in self._pod["spec"].get("volumes") or ():
+        for volume in parts(self._pod, "spec", "volumes"):
             files = volumes.content(self._pod, volume, self, self._here, self._token)
             folder = folders[volume["name"]]
             if files is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tools
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class SimulatedError(Exception):

@@ -9,9 +9,10 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from embedded.agent import names
-from embedded.agent.api import MERGE, NOT_FOUND, Api, ApiError, Mirror, Object
+from embedded.agent.api import MERGE, NOT_FOUND, Api, ApiError, Mirror
 from embedded.agent.events import Events
 from embedded.agent.machine import Endpoint, Forward, Machine, MachineError, Side
+from embedded.agent.objects import Object, part, parts
 
 POD_NETWORK = IPv4Network("198.18.0.0/16")
 """Set aside for tests of network devices, and so nobody's: EndpointSlices refuse loopback."""
@@ -42,7 +43,7 @@ def routes(services: Sequence[Object], balancer: str) -> Iterator[Route]:
     # The older Service has a port that two ask for.
     for one in sorted(services, key=lambda one: one["metadata"]["creationTimestamp"]):
         spec: Object = one["spec"]
-        for port in spec.get("ports") or ():
+        for port in parts(spec, "ports"):
             if port.get("protocol", "TCP") != "TCP":
                 continue
             where = [(Side.PODS, spec.get("clusterIP"))]
@@ -63,18 +64,16 @@ def targets(slices: Sequence[Object], route: Route) -> list[Endpoint]:
     found: list[Endpoint] = []
     for one in slices:
         metadata: Object = one["metadata"]
-        labels = metadata.get("labels") or {}
+        labels = part(metadata, "labels")
         if metadata["namespace"] != namespace or labels.get("kubernetes.io/service-name") != name:
             continue
         ports = [
-            port["port"]
-            for port in one.get("ports") or ()
-            if (port.get("name") or "") == route.port
+            port["port"] for port in parts(one, "ports") if (port.get("name") or "") == route.port
         ]
         found += [
             Endpoint(Side.PODS, address, port)
-            for endpoint in one.get("endpoints") or ()
-            if (endpoint.get("conditions") or {}).get("ready") is not False
+            for endpoint in parts(one, "endpoints")
+            if part(endpoint, "conditions").get("ready") is not False
             for address in endpoint["addresses"]
             if one["addressType"] == "IPv4" and IPv4Address(address) in POD_NETWORK
             for port in ports
@@ -93,6 +92,7 @@ class Services:
         self._file = file
         self._open: dict[Route, Forward] = {}
         self._names = Endpoint(Side.HOST, "127.0.0.1", names.serve(self._resolve))
+        self._problems: dict[str, str | None] = {}
         self._wake = threading.Event()
         self._services = Mirror(api, "/api/v1/services", lambda _one: self._wake.set())
         self._slices = Mirror(api, "/apis/discovery.k8s.io/v1/endpointslices", lambda _one: None)
@@ -129,30 +129,37 @@ class Services:
     def _sync(self) -> bool:
         """Whether something has to be tried again."""
         services = self._services.all()
-        wanted = list(routes(services, self._address()))
+        balancer = self._address()
+        wanted = list(routes(services, balancer))
         for route in self._open.keys() - set(wanted):
             self._open.pop(route).close()
         problems: dict[str, str] = {}
-        trouble = False
-        taken = {route.at for route in self._open}
         for route in wanted:
-            if self._machine is None or route in self._open:
-                continue
-            try:
-                self._open[route] = self._machine.forward(route.at, self._behind(route))
-            except MachineError as problem:
-                trouble = True
-                if route.at.side is Side.HOST:
-                    if not any(at.side is Side.HOST for at in taken):
-                        # Not of ours: someone else has the whole address.
-                        self._file.unlink(missing_ok=True)
+            if self._machine and route not in self._open:
+                try:
+                    self._listen(self._machine, route)
+                except MachineError as problem:
+                    log.warning("%s: %s", route, problem)
                     problems[route.service] = str(problem)
-                log.warning("%s: %s", route, problem)
-            else:
-                taken.add(route.at)
         for one in services:
-            self._publish(one, problems.get(key(one)))
-        return trouble
+            self._publish(one, balancer, problems.get(key(one)))
+        return bool(problems)
+
+    def _listen(self, machine: Machine, route: Route) -> None:
+        """MachineError where the address or port is another's."""
+        for other in self._open:
+            if other.at == route.at:
+                raise MachineError(
+                    f"port {route.at.port} of {route.at.address} is the Service {other.service}'s"
+                )
+        try:
+            self._open[route] = machine.forward(route.at, self._behind(route))
+        except MachineError:
+            host = {other.at for other in self._open if other.at.side is Side.HOST}
+            if route.at.side is Side.HOST and not host:
+                # Someone else's as a whole, it seems: another is taken the next time.
+                self._file.unlink(missing_ok=True)
+            raise
 
     def _behind(self, route: Route) -> Callable[[], list[Endpoint]]:
         if route.service == "default/kubernetes":
@@ -168,25 +175,24 @@ class Services:
             self._file.write_text(str(network[chosen]))
         return self._file.read_text()
 
-    def _publish(self, service: Object, problem: str | None) -> None:
+    def _publish(self, service: Object, balancer: str, problem: str | None) -> None:
         """Say in the Service's status where it is answered on this machine."""
-        balanced = service["spec"].get("type") == "LoadBalancer"
-        there = (service["status"].get("loadBalancer") or {}).get("ingress") or []
-        told = []
-        if balanced and not problem:
-            told: list[Object] = [{"ip": self._address(), "ipMode": "Proxy"}]
-        if problem:
-            self._events.tell(service, "Service", "LoadBalancerFailed", problem, warning=True)
-        if [(one.get("ip"), one.get("ipMode")) for one in there] == [
-            (one["ip"], one["ipMode"]) for one in told
-        ]:
+        balanced = service["spec"].get("type") == "LoadBalancer" and not problem
+        told = {"ip": balancer, "ipMode": "Proxy"} if balanced else None
+        there = parts(service, "status", "loadBalancer", "ingress")
+        if problem != self._problems.get(key(service)):
+            self._problems[key(service)] = problem
+            if problem:
+                self._events.tell(service, "Service", "NotServed", problem, warning=True)
+        if [{name: one.get(name) for name in ("ip", "ipMode")} for one in there] == (
+            [told] if told else []
+        ):
             return
         metadata = service["metadata"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}/status"
         try:
-            self._api.request(
-                "PATCH", path, {"status": {"loadBalancer": {"ingress": told or None}}}, MERGE
-            )
+            said = {"ingress": [told] if told else None}
+            self._api.request("PATCH", path, {"status": {"loadBalancer": said}}, MERGE)
         except ApiError as error:
             if error.code != NOT_FOUND:
                 raise

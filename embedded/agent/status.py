@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from embedded.agent.api import Object
 from embedded.agent.decide import (
     Life,
     Memory,
@@ -18,6 +17,7 @@ from embedded.agent.decide import (
 from embedded.agent.environment import Addresses
 from embedded.agent.machine import Ended, Running
 from embedded.agent.model import Check, Container, Pod, Role
+from embedded.agent.objects import Object, part, parts
 
 _ID = "process://"
 
@@ -47,7 +47,7 @@ def status(
     waiting: Mapping[str, Waiting],
 ) -> Object:
     """The part of the status that is the agent's."""
-    before: Object = pod.get("status") or {}
+    before = part(pod, "status")
     of = {role: _containers(pod, model.by_role(*role), memory, waiting) for role in _GROUPS}
     return {
         "phase": _phase(model, memory),
@@ -74,8 +74,7 @@ def _phase(model: Pod, memory: Memory) -> str:
 
 
 def _conditions(pod: Object, model: Pod, memory: Memory, now: float) -> list[Object]:
-    there: Sequence[Object] = (pod.get("status") or {}).get("conditions") or ()
-    before = {one["type"]: one for one in there}
+    before = {one["type"]: one for one in parts(pod, "status", "conditions")}
     over = done(model, memory)
     unready = [
         one.name
@@ -123,7 +122,7 @@ def _containers(
     waiting: Mapping[str, Waiting],
 ) -> list[Object]:
     spec: Object = pod["spec"]
-    specs = {one["name"]: one for one in (*(spec.get("initContainers") or ()), *spec["containers"])}
+    specs = {one["name"]: one for one in (*parts(spec, "initContainers"), *spec["containers"])}
     return [
         _container(pod["metadata"]["uid"], specs[one.name], one, memory[one.name], waiting)
         for one in models
@@ -187,8 +186,8 @@ def _started(identity: str) -> float:
 
 def remembered(pod: Object, model: Pod) -> dict[str, Life]:
     """What an agent knew that wrote this status."""
-    said: Object = pod.get("status") or {}
-    listed = (*(said.get("initContainerStatuses") or ()), *(said.get("containerStatuses") or ()))
+    said = part(pod, "status")
+    listed = [*parts(said, "initContainerStatuses"), *parts(said, "containerStatuses")]
     statuses = {one["name"]: one for one in listed if one.get("containerID", "").startswith(_ID)}
     return {
         one.name: _remembered(one, statuses[one.name])
@@ -199,12 +198,12 @@ def remembered(pod: Object, model: Pod) -> dict[str, Life]:
 
 def _remembered(model: Container, said: Object) -> Life:
     begun = _started(said["containerID"])
-    last = _ended((said.get("lastState") or {}).get("terminated"))
+    last = _ended(part(said, "lastState", "terminated"))
     run: Running | Ended
     if "running" in said["state"]:
         run = Running(started=begun)
     else:
-        over = _ended(said["state"].get("terminated")) or last
+        over = _ended(part(said, "state", "terminated")) or last
         run = over or Ended(started=begun, ended=begun, code=1)
         last = None if over is last else last
     passed = Tally(verdict=True)
@@ -223,7 +222,7 @@ def _remembered(model: Container, said: Object) -> Life:
     )
 
 
-def _ended(said: Object | None) -> Ended | None:
+def _ended(said: Object) -> Ended | None:
     if not said:
         return None
     return Ended(

@@ -7,13 +7,13 @@ What the cluster says (ConfigMaps, Secrets, tokens) is exchanged whole: files ar
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from embedded.agent.api import Object
 from embedded.agent.environment import Addresses, Sources, data, expand, field, resource
 from embedded.agent.machine import Mount
+from embedded.agent.objects import Object, parts
 
 DATA = "..data"
 DEFAULT_MODE = 0o644
@@ -41,7 +41,7 @@ def content(
     if kind != "projected":
         return dict(_files(pod, kind, said, mode, sources, addresses, token))
     made: dict[str, File] = {}
-    for part in said.get("sources") or ():
+    for part in parts(said, "sources"):
         [one] = part.keys()
         made |= _files(pod, one, part[one], mode, sources, addresses, token)
     return made
@@ -60,7 +60,7 @@ def _files(
         case "serviceAccountToken":
             yield said["path"], File(token(said).encode(), mode)
         case "downwardAPI":
-            for item in said.get("items") or ():
+            for item in parts(said, "items"):
                 yield (
                     item["path"],
                     File(_downward(pod, item, addresses).encode(), item.get("mode", mode)),
@@ -68,9 +68,7 @@ def _files(
         case _:
             name = said.get("secretName") or said["name"]
             values = data(kind, name, sources, optional=bool(said.get("optional"))) or {}
-            items: Sequence[Object] = said.get("items") or [
-                {"key": key, "path": key} for key in values
-            ]
+            items = parts(said, "items") or [{"key": key, "path": key} for key in values]
             for item in items:
                 if item["key"] in values:
                     yield item["path"], File(values[item["key"]], item.get("mode", mode))
@@ -133,7 +131,7 @@ def mounts(
     container: Object, folders: Mapping[str, Path], kinds: Mapping[str, str], env: Mapping[str, str]
 ) -> Iterator[Mount]:
     """What the container sees, and where; a subPath of an emptyDir is made on the way."""
-    for one in container.get("volumeMounts") or ():
+    for one in parts(container, "volumeMounts"):
         folder = folders[one["name"]]
         inner = one.get("subPath") or expand(one.get("subPathExpr") or "", env)
         source = folder / inner
