@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
 
 from simulator import api
 from simulator.blocks import BlockCache
@@ -16,6 +17,18 @@ from simulator.server import Server
 
 LAST_BYTES_SECONDS = 0.5
 """For answers that have ended, to reach their clients."""
+
+
+class AccessLog(AbstractAccessLogger):
+    """A line for each question that was answered: its id, and how. Not for what asks all the time,
+    probes and scrapes.
+    """
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        if request.method == "POST":
+            asked = response.headers.get("X-Request-Id", "-")
+            line = f"{request.path} {asked} {response.status} {time:.3f} s"
+            print(line, flush=True)  # noqa: T201 - a container's log
 
 
 async def serve(options: Options) -> None:
@@ -57,7 +70,7 @@ async def listening(options: Options) -> AsyncGenerator[tuple[Server, str], None
     server = Server(engine, options.device, metrics, asyncio.get_running_loop().time)
     runner = web.AppRunner(
         api.application(server, options),
-        access_log=None,
+        access_log_class=AccessLog,
         handler_cancellation=True,  # a client that goes away frees its slot
         shutdown_timeout=LAST_BYTES_SECONDS,
     )

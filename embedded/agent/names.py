@@ -14,7 +14,7 @@ from embedded.agent.objects import Object, part, parts
 DOMAIN = "svc.cluster.local"
 TTL_SECONDS = 2
 PORT = 53
-ADDRESS = "10.0.0.10"
+ADDRESS = "198.19.0.10"
 """Where pods ask: in the part of the Services' network that is given to nobody by chance."""
 
 Find = Callable[[str], list[str] | None]

@@ -73,7 +73,7 @@ def test_questions_are_answered_over_tcp() -> None:
         return dns.query.tcp(question, "127.0.0.1", port=port, timeout=5)
 
     [found] = ask("a.one.svc.cluster.local").answer
-    assert sorted(one.to_text() for one in found) == ["10.0.0.1", "10.0.0.2"]
+    assert {line.split()[-1] for line in found.to_text().splitlines()} == {"10.0.0.1", "10.0.0.2"}
     for empty in (ask("a.one.svc.cluster.local", "AAAA"), ask("none.one")):
         assert (empty.rcode(), empty.answer) == (dns.rcode.NOERROR, [])
     assert ask("b.one.svc.cluster.local").rcode() == dns.rcode.NXDOMAIN
