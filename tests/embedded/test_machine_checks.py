@@ -64,7 +64,13 @@ def test_tcp_waits_no_longer_than_it_may(checker: Linux) -> None:
 def test_grpc_is_well_where_the_service_is_serving(
     checker: Linux, service: str, said: str | None
 ) -> None:
-    statuses = {"": b"\x08\x01", "ready": b"\x08\x01", "a" * 200: b"\x08\x01", "draining": b"\x08\x02", "new": b""}
+    statuses = {
+        "": b"\x08\x01",
+        "ready": b"\x08\x01",
+        "a" * 200: b"\x08\x01",
+        "draining": b"\x08\x02",
+        "new": b"",
+    }
     with servers.health(statuses) as port:
         assert checker.check_grpc(on_host(port), service, LONG) == said
 

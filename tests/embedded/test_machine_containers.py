@@ -106,9 +106,7 @@ def test_a_writable_mount_is_written_and_holds_other_mounts(
         source=open_folder(tmp_path / "inner", "f") / "f", target="/data/one/f", read_only=True
     )
 
-    said = said_by(
-        machine, root, "cat /data/one/f; echo made > /data/new", mounts=(inner, outer)
-    )
+    said = said_by(machine, root, "cat /data/one/f; echo made > /data/new", mounts=(inner, outer))
 
     assert said == "this is f"
     assert (tmp_path / "outer" / "new").read_text() == "made\n"
@@ -118,7 +116,9 @@ def test_nothing_else_of_the_machine_is_seen(machine: Linux, root: Path, tmp_pat
     (secret := tmp_path / "secret").write_text("s")
     secret.chmod(0o644)
 
-    said_by(machine, root, f"! test -e {secret}; ! test -e {root}; ! test -e {Path.cwd()}/README.md")
+    said_by(
+        machine, root, f"! test -e {secret}; ! test -e {root}; ! test -e {Path.cwd()}/README.md"
+    )
 
 
 def test_the_machines_folder_is_empty_even_in_a_tree_that_contains_it(tmp_path: Path) -> None:
@@ -191,7 +191,9 @@ def test_a_program_is_asked_to_end_and_answers_as_it_likes(machine: Linux, root:
 def test_a_program_that_is_killed_takes_along_all_that_it_started(
     machine: Linux, root: Path
 ) -> None:
-    machine.start(POD, "c", program(root, "sh", "-c", "(setsid sleep 1000) & echo ready; sleep 1000"))
+    machine.start(
+        POD, "c", program(root, "sh", "-c", "(setsid sleep 1000) & echo ready; sleep 1000")
+    )
     until(lambda: "ready" in log_of(root).read_text())
 
     machine.signal(POD, "c", signal.SIGKILL)
