@@ -7,13 +7,14 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tools
 from embedded.agent import machine
-from embedded.cluster import AGENT, Cluster
+from embedded.cluster import AGENT, Cluster, Node
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("control-plane")]
 
@@ -221,3 +222,38 @@ def test_a_pod_without_a_program_is_simulated_and_says_so(control_plane: Cluster
     )
     assert not status(control_plane, "other").get("containerID")
     kubectl(control_plane, "delete", "pod", "other")
+
+
+def test_containers_run_on_while_the_api_server_is_away(control_plane: Cluster) -> None:
+    create(control_plane, server("lasting"))
+    ready(control_plane, "lasting")
+    before, running = status(control_plane, "lasting"), control_plane.running()
+
+    os.kill(running["kube-apiserver"], signal.SIGKILL)
+    eventually(lambda: "kube-apiserver" not in control_plane.running(), "it has ended")
+    control_plane.start()
+
+    assert control_plane.running()[AGENT] == running[AGENT]
+    create(control_plane, server("later"))
+    ready(control_plane, "later")
+    assert status(control_plane, "lasting") == before
+
+
+def test_a_machine_without_containers_simulates_every_pod_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.platform = 'darwin'\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    cluster = Cluster(root=tmp_path / "cluster", tools=tools.resolve)
+    cluster.up([Node(name="node-0", allocatable={"cpu": "4"}, labels={})])
+    assert "this is not Linux" in cluster.simulated()
+
+    create(cluster, server("web"), balancer("web"))
+    ready(cluster, "web")
+    eventually(lambda: "Simulated" in events(cluster, "web"), "the pod and the Service say so")
+    eventually(
+        lambda: get(cluster, "service", "web")["status"]["loadBalancer"].get("ingress"),
+        "whoever waits for an address gets one",
+    )
+    cluster.down()
+    assert cluster.running() == {}
