@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -32,7 +33,7 @@ class Client:
 
     async def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Answer:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        async with self.session.post(path, data=data, headers=headers) as response:
+        async with self.session.post(path, data=BytesIO(data), headers=headers) as response:
             return await answer(response)
 
     async def get(self, path: str) -> Answer:

@@ -92,6 +92,22 @@ def test_an_answer_ends_as_it_was_asked_to() -> None:
     run(test())
 
 
+def test_a_stop_string_of_several_blocks_is_produced_though_it_is_not_sent() -> None:
+    async def test() -> None:
+        async with client() as one:
+            ask = {**ASKED, "max_tokens": 100, "ignore_eos": True}
+            whole = (await one.post(COMPLETION, ask)).body["choices"][0]["text"]
+            stopping = {**ask, "stop": [whole[8:300]]}
+            ended = (await one.post(COMPLETION, stopping)).body
+            events = await one.events(COMPLETION, stopping)
+
+        assert ended["choices"][0]["text"] == text_of(events) == whole[:8]
+        assert ended["choices"][0]["finish_reason"] == "stop"
+        assert ended["usage"]["completion_tokens"] == 75
+
+    run(test())
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "told"),
     [
@@ -107,6 +123,7 @@ def test_an_answer_ends_as_it_was_asked_to() -> None:
         (COMPLETION, {**ASKED, "n": 2}, 400, "only one answer"),
         (COMPLETION, {**ASKED, "max_tokens": 62}, 400, "too large: 62. This model's maximum"),
         (COMPLETION, {**ASKED, "prompt": "x" * 256}, 400, "64 tokens. However, your request has"),
+        (COMPLETION, {**ASKED, "prompt": "x" * 2**21}, 400, "request has 524288 input tokens"),
         (CHAT, {}, 400, "Field required"),
         (CHAT, {"messages": []}, 400, "at least 1 item"),
         (CHAT, {"messages": ["hello"]}, 400, "valid dictionary"),

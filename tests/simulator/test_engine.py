@@ -177,6 +177,19 @@ def test_the_latest_gives_way_when_blocks_run_out_and_is_computed_again() -> Non
     assert (first.produced, second.produced) == (12, 12)
 
 
+def test_who_gave_way_is_the_next_to_come_in_and_nobody_does_in_that_step() -> None:
+    one = engine(blocks=6, budget=8, seqs=2, caching=False)
+    first, second, third = request(11, 12, group=1), request(11, 12, group=2), request(1, 1)
+    for each in (first, second, third):
+        one.add(each)
+    while not one.preemptions:
+        one.finish()
+        one.start()
+
+    assert one.running == [first]
+    assert list(one.waiting) == [second, third]
+
+
 def test_a_steps_work_is_told_apart() -> None:
     one = engine(budget=100)
     one.add(request(5, 3))
