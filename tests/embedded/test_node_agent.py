@@ -11,14 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recording import ROOT
 
 import tools
-from embedded.agent import machine
+from embedded.agent import this_machine
 from embedded.cluster import AGENT, Cluster, Node
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("control-plane")]
 
 SECONDS = 30.0
+WITHOUT_CONTAINERS = """
+import embedded.agent
+from embedded.agent.machine import MachineError
+
+def this_machine(root, *, trees=()):
+    raise MachineError("no namespaces here")
+
+embedded.agent.this_machine = this_machine
+"""
+"""What the agent's interpreter runs first."""
 PORT = 8000
 
 
@@ -134,7 +145,7 @@ def test_a_container_that_is_killed_is_restarted_at_once_and_then_later(
     create(control_plane, server("crashing"))
     ready(control_plane, "crashing")
     uid = get(control_plane, "pod", "crashing")["metadata"]["uid"]
-    here = machine(control_plane.root)
+    here = this_machine(control_plane.root)
 
     here.signal(uid, "server", signal.SIGKILL)
     eventually(lambda: status(control_plane, "crashing")["restartCount"] == 1, "it is restarted")
@@ -163,7 +174,7 @@ def test_deletion_waits_as_long_as_the_pod_asks_for(control_plane: Cluster) -> N
     kubectl(control_plane, "delete", "pod", "slow")
 
     assert 2 <= time.monotonic() - began < 10
-    eventually(lambda: uid not in machine(control_plane.root).pods(), "nothing of it is left")
+    eventually(lambda: uid not in this_machine(control_plane.root).pods(), "nothing of it is left")
 
 
 def test_a_pods_token_may_do_what_its_account_may_and_no_more(control_plane: Cluster) -> None:
@@ -234,19 +245,20 @@ def test_containers_run_on_while_the_api_server_is_away(control_plane: Cluster) 
     control_plane.start()
 
     assert control_plane.running()[AGENT] == running[AGENT]
-    create(control_plane, server("later"))
-    ready(control_plane, "later")
     assert status(control_plane, "lasting") == before
+    uid = get(control_plane, "pod", "lasting")["metadata"]["uid"]
+    this_machine(control_plane.root).signal(uid, "server", signal.SIGKILL)
+    eventually(lambda: status(control_plane, "lasting")["restartCount"] == 1, "it tells again")
 
 
 def test_a_machine_without_containers_simulates_every_pod_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.platform = 'darwin'\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_CONTAINERS)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), str(ROOT))))
     cluster = Cluster(root=tmp_path / "cluster", tools=tools.resolve)
     cluster.up([Node(name="node-0", allocatable={"cpu": "4"}, labels={})])
-    assert "this is not Linux" in cluster.simulated()
+    assert cluster.simulated() == "no namespaces here"
 
     create(cluster, server("web"), balancer("web"))
     ready(cluster, "web")
