@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embedded.agent import machine
+from embedded.agent import this_machine
 from embedded.agent.machine import MachineError
 from tools.places import here
 from tools.process import command_line
@@ -221,7 +221,7 @@ class Cluster:
         self._signal((AGENT,), signal.SIGKILL)  # it has nothing to put in order
         # On a machine that cannot run containers, none are left.
         with contextlib.suppress(MachineError):
-            machine(self.root).close()
+            this_machine(self.root).close()
         self._stop_components(keep_data=keep_data)
 
     def _stop_components(self, *, keep_data: bool = True) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from embedded.agent.machine import Machine, MachineError
 
 
-def machine(root: Path, *, trees: Sequence[Path] = ()) -> Machine:
+def this_machine(root: Path, *, trees: Sequence[Path] = ()) -> Machine:
     """This machine, whose traces for the cluster in `root` lie there; MachineError where none.
 
     `trees` are what containers see of it beside the operating system.

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from embedded.agent import machine
+from embedded.agent import this_machine
 from embedded.agent.api import Api, Mirror
 from embedded.agent.events import Events
 from embedded.agent.machine import Machine, MachineError
@@ -139,7 +139,7 @@ def main(root: Path) -> None:
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     here, trouble = None, ""
     try:
-        here = machine(root, trees=trees())
+        here = this_machine(root, trees=trees())
         here.open()
     except MachineError as problem:
         here, trouble = None, str(problem)

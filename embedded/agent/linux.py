@@ -31,6 +31,7 @@ from embedded.agent.process import Process
 from embedded.agent.relay import Relay
 
 PROJECT = Path(__file__).parents[2]
+BACKLOG = 1024
 
 
 class Linux:
@@ -146,7 +147,7 @@ class Linux:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((at.address, at.port))
-            listener.listen()
+            listener.listen(BACKLOG)
         except OSError as error:
             listener.close()
             way_out = "; end what has it" if error.errno == errno.EADDRINUSE else ""

@@ -11,8 +11,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from embedded.agent.machine import Endpoint, MachineError, Side
 
 CONNECT_SECONDS = 5.0
-BACKLOG = 1024
-_RESET_AT_CLOSE = struct.pack("ii", 1, 0)
+RETRY_SECONDS = 1.0
+"""Without accepting, when there are too many open files."""
+
+_RESET = struct.pack("ii", 1, 0)
 
 
 class Relay:
@@ -51,15 +53,15 @@ class Forward:
     def __init__(self, relay: Relay, targets: Callable[[], Sequence[Endpoint]]) -> None:
         self._relay = relay
         self._targets = targets
-        self._joining: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server
+        self._listener: socket.socket
+        self._beginning: set[asyncio.Task[None]] = set()
         self.ends: set[_End] = set()
 
     async def begin(self, listener: socket.socket) -> None:
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Accepted(self), sock=listener, backlog=BACKLOG
-        )
+        listener.setblocking(False)  # noqa: FBT003 - the standard library's own
+        self._listener = listener
         self._relay.forwards.add(self)
+        self._listen()
 
     def close(self) -> None:
         if self in self._relay.forwards:
@@ -67,34 +69,65 @@ class Forward:
 
     async def _end(self) -> None:
         self._relay.forwards.discard(self)
-        self._server.close()
-        for task in self._joining:
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._listener.close()
+        await asyncio.sleep(0)  # in which all that was accepted has begun to be carried
+        for task in self._beginning:
             task.cancel()
-        await asyncio.gather(*self._joining, return_exceptions=True)
+        await asyncio.gather(*self._beginning, return_exceptions=True)
         for end in list(self.ends):
             end.cut()
-        await asyncio.sleep(0)  # when this goes on, their sockets are closed
+        await asyncio.sleep(0)  # in which their sockets are closed
 
-    def join(self, accepted: "_End") -> None:
-        """Find the other end for a connection, and let it flow."""
-        task = asyncio.get_running_loop().create_task(self._join(accepted))
-        self._joining.add(task)
-        task.add_done_callback(self._joining.discard)
+    def _listen(self) -> None:
+        if self in self._relay.forwards:
+            asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
-    async def _join(self, accepted: "_End") -> None:
+    def _accept(self) -> None:
+        # asyncio's own server forgets what it accepts while it is being closed.
+        loop = asyncio.get_running_loop()
+        try:
+            line, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return  # whoever it was has gone
+        except OSError:
+            loop.remove_reader(self._listener)
+            loop.call_later(RETRY_SECONDS, self._listen)
+            return
+        task = loop.create_task(self._carry(line))
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+
+    async def _carry(self, line: socket.socket) -> None:
+        try:
+            line.setblocking(False)  # noqa: FBT003 - the standard library's own
+            behind = await self._reach()
+        except BaseException:
+            _cut(line)
+            raise
+        if not behind:
+            _cut(line)
+            return
+        loop = asyncio.get_running_loop()
+        front = _End(self)
+        await loop.connect_accepted_socket(lambda: front, line)
+        await loop.create_connection(lambda: _End(self, front), sock=behind)
+
+    async def _reach(self) -> socket.socket | None:
         targets = list(self._targets())
         random.shuffle(targets)
         for target in targets:
             with contextlib.suppress(OSError, MachineError):
-                line = await self._connect(target)
-                await asyncio.get_running_loop().create_connection(
-                    lambda: _End(self, accepted), sock=line
-                )
-                return
-        accepted.cut()
+                return await self._connect(target)
+        return None
 
     async def _connect(self, target: Endpoint) -> socket.socket:
-        line = await asyncio.to_thread(self._relay.new_socket, target.side)
+        made = asyncio.ensure_future(asyncio.to_thread(self._relay.new_socket, target.side))
+        try:
+            line = await asyncio.shield(made)
+        except asyncio.CancelledError:
+            (await made).close()  # a thread goes on, whatever becomes of who waits for it
+            raise
         try:
             line.setblocking(False)  # noqa: FBT003 - the standard library's own
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -106,7 +139,10 @@ class Forward:
 
 
 class _End(asyncio.Protocol):
-    """One end of a carried connection: what it receives, its peer sends."""
+    """One end of a carried connection: what it receives, its peer sends.
+
+    The first end waits until it is the peer of the second.
+    """
 
     transport: asyncio.Transport
 
@@ -122,6 +158,8 @@ class _End(asyncio.Protocol):
         if self.peer:
             self.peer.peer = self
             self.peer.transport.resume_reading()
+        else:
+            self.transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         if self.peer:
@@ -152,14 +190,15 @@ class _End(asyncio.Protocol):
 
     def cut(self) -> None:
         """End it in a way that nobody takes for the end of what was to be sent."""
-        if line := self.transport.get_extra_info("socket"):
-            with contextlib.suppress(OSError):
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+        _reset_at_close(self.transport.get_extra_info("socket"))
         self.transport.abort()
 
 
-class _Accepted(_End):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.transport.pause_reading()
-        self._forward.join(self)
+def _cut(line: socket.socket) -> None:
+    _reset_at_close(line)
+    line.close()
+
+
+def _reset_at_close(line: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

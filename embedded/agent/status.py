@@ -176,8 +176,8 @@ def _terminated(uid: str, name: str, run: Ended) -> Object:
 
 
 def _identity(uid: str, name: str, started: float) -> str:
-    """Of one run; holds its start to the microsecond, for the agent to know it again."""
-    return f"{_ID}{uid}/{name}/{started:.6f}"
+    """Of one run; holds its start to the last digit, for an agent to know it again."""
+    return f"{_ID}{uid}/{name}/{started!r}"
 
 
 def _started(identity: str) -> float:

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def tcp(serve: Serve) -> Iterator[int]:
+def tcp(serve: Serve) -> Generator[int]:
     """`serve` has each connection on a thread of its own; it is closed afterwards."""
 
     def one(line: socket.socket) -> None:
@@ -73,18 +73,18 @@ def trickle(line: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def http() -> Iterator[int]:
+def http() -> Generator[int]:
     """/301 answers with that status, and so on; /header as X-Status says."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - as it is looked up
+        def do_GET(self) -> None:
             status = self.headers["X-Status"] if self.path == "/header" else self.path[1:]
             self.send_response(int(status))
             self.send_header("Location", "/500")
             self.end_headers()
             self.wfile.write(b"x" * (1 << 20))
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as it is called
             pass
 
     with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
@@ -96,7 +96,7 @@ def http() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def health(statuses: dict[str, bytes]) -> Iterator[int]:
+def health(statuses: dict[str, bytes]) -> Generator[int]:
     """A real gRPC server: service -> its raw HealthCheckResponse."""
 
     def check(request: bytes, context: Any) -> bytes:

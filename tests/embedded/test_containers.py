@@ -266,8 +266,8 @@ def test_a_new_agent_knows_from_the_status_what_the_last_one_knew() -> None:
     read = model.read(one)
     known = {
         "main": Life(
-            run=Running(started=1000.25),
-            before=Ended(started=900.5, ended=950.0, code=3),
+            run=Running(started=1795273886.1234567),
+            before=Ended(started=900.1234567891, ended=950.0, code=3),
             restarts=2,
             short=2,
             tallies={model.Check.READINESS: Tally(verdict=True)},

@@ -1,6 +1,6 @@
 """What the node agent does for a pod, decided without a cluster or a machine. A second."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,13 +9,22 @@ from pods import Play, probe
 from embedded.agent import decide
 from embedded.agent.decide import SIGKILL, Ask, Finish, Signal, Start, Tell
 from embedded.agent.machine import Ended, Running
-from embedded.agent.model import Check, Container, Pod, Role
+from embedded.agent.model import Check, Container, Pod, Probe, Role
 
 SIGTERM = 15
 
 
-def one(name: str = "main", role: Role = Role.MAIN, **more: Any) -> Container:
-    return Container(name=name, role=role, **{"probes": {}, "restart": "Always", **more})
+def one(
+    name: str = "main",
+    role: Role = Role.MAIN,
+    *,
+    probes: Mapping[Check, Probe] | None = None,
+    restart: str = "Always",
+    stop_delay: float = 0,
+) -> Container:
+    return Container(
+        name=name, role=role, probes=probes or {}, restart=restart, stop_delay=stop_delay
+    )
 
 
 def starts(play: Play) -> list[str]:
