@@ -8,8 +8,10 @@ import os
 import signal
 import subprocess
 import time
+import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,23 @@ class Stack:
             assert time.monotonic() < deadline, f"{found} of {owner} ready, not {count}"
             time.sleep(0.2)
 
+    @contextmanager
+    def reached(self, pod: str) -> Generator[str]:
+        """The URL under which this machine reaches one pod."""
+        kubectl = self.project.kubectl
+        kubectl(
+            *("expose", "pod", pod, "-n", NAMESPACE, "--name=one", "--type=LoadBalancer"),
+            *("--port=18000", "--target-port=8000", f"--selector=pod={pod}"),
+        )
+        kubectl("label", "pod", pod, "-n", NAMESPACE, f"pod={pod}")
+        address = kubectl(
+            *("wait", "service", "one", "-n", NAMESPACE, "--timeout=20s", "-o"),
+            "jsonpath={.status.loadBalancer.ingress[0].ip}",
+            "--for=jsonpath={.status.loadBalancer.ingress[0].ip}",
+        )
+        yield f"http://{address}:18000"
+        kubectl("delete", "service", "one", "-n", NAMESPACE)
+
     def served(self) -> dict[str, int]:
         """Id of a question -> how many servers answered it, as far as their logs are there."""
         logs = self.project.cluster.glob(f"logs/{NAMESPACE}/{DECODE}*/*.log*")
@@ -76,13 +95,29 @@ class Stack:
         return counted
 
 
+def fault(url: str, mode: str) -> None:
+    """Have the simulated server behave so from now on."""
+    body = json.dumps({"mode": mode}).encode()
+    asked = urllib.request.Request(f"{url}/fault", body, {"Content-Type": "application/json"})  # noqa: S310 - ours
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            urllib.request.urlopen(asked, timeout=5).close()  # noqa: S310 - our own server
+        except OSError:
+            # The Service has no endpoint yet.
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        else:
+            return
+
+
 def hostname(folder: Path) -> str:
     try:
         said = (folder / "environ").read_bytes()
     except OSError:
         return ""
-    pairs = dict(one.partition(b"=")[::2] for one in said.split(b"\0"))
-    return pairs.get(b"HOSTNAME", b"").decode()
+    pairs = {one.partition(b"=")[0]: one.partition(b"=")[2] for one in said.split(b"\0")}
+    return pairs[b"HOSTNAME"].decode() if b"HOSTNAME" in pairs else ""
 
 
 def command(folder: Path) -> str:
@@ -98,9 +133,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         up = project.act("up")
         assert up.code == 0, up.said
-        outputs = project.pulumi("stack", "output", "--json")
-        [url] = json.loads(outputs.said)["gatewayUrls"].values()
+        [url] = project.outputs()["gatewayUrls"].values()
         made = Stack(project, Traffic(url))
+        # So that it takes orders to misbehave.
+        project.kubectl(
+            *("set", "env", "deploy", DECODE, "-n", NAMESPACE, "VLLM_SERVER_DEV_MODE=1")
+        )
+        project.kubectl("rollout", "status", "deploy", DECODE, "-n", NAMESPACE)
         made.traffic.learn()
         yield made
     finally:
@@ -124,7 +163,16 @@ def test_a_killed_model_server_costs_no_question_that_was_not_being_answered(
 def test_a_server_that_answers_500_costs_no_question(
     stack: Stack, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    raise NotImplementedError
+    pod = stack.pods(DECODE)[0]["metadata"]["name"]
+    with stack.reached(pod) as url, stack.traffic.at(RATE) as traffic:
+        traffic.wait_for(2)
+        traffic.strike()
+        fault(url, "error")
+        traffic.wait_for(5)
+        fault(url, "none")
+    counted = stack.counts("model server answers 500", capfd)
+
+    assert (counted.lost, counted.cut, counted.wrong, counted.doubled) == (0, 0, 0, 0)
 
 
 def test_a_server_that_hangs_is_replaced_and_costs_no_question(

@@ -5,7 +5,7 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -75,7 +75,7 @@ class Traffic:
         time.sleep(seconds)
 
     @contextmanager
-    def at(self, rate: float) -> Iterator["Traffic"]:
+    def at(self, rate: float) -> Generator["Traffic"]:
         """Ask `rate` questions a second until the end of the block, and wait for the answers."""
         self.outcomes.clear()
         ended = threading.Event()
@@ -111,9 +111,7 @@ class Traffic:
             asked=len(self.outcomes),
             lost=sum(not one.began for one in missing),
             cut=sum(one.began for one in missing),
-            wrong=sum(
-                one.text not in {None, self.right[one.prompt]} for one in self.outcomes
-            ),
+            wrong=sum(one.text not in {None, self.right[one.prompt]} for one in self.outcomes),
             doubled=sum(served.get(one.id, 0) > 1 for one in self.outcomes),
             recovered=max((one.asked - self.fault for one in troubled), default=0.0),
             slowest=max(one.answered - one.asked for one in self.outcomes),
