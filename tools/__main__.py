@@ -99,7 +99,6 @@ def _run(asked: argparse.Namespace) -> int:
             return clean.main()
         case "logs":
             logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
-            return 0
         case action:
             install.ensure(install.EVERYTHING if asked.stack == EMBEDDED else install.EVERY_STACK)
             # Not imported above: it belongs to the project, and install must run without it.
