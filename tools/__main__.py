@@ -87,18 +87,16 @@ def _run(asked: argparse.Namespace) -> int:
     match asked.command:
         case "install":
             return _install(tuple(asked.names) or install.EVERYTHING)
-        case "doctor":
-            return doctor.main()
         case "env":
             sys.stdout.write(shell.exports(here()))
             return 0
         case "run":
             words: list[str] = asked.words
             return _replace_by(words[1:] if words[:1] == ["--"] else words)
-        case "clean":
-            return clean.main()
+        case "doctor" | "clean":
+            return {"doctor": doctor.main, "clean": clean.main}[asked.command]()
         case "logs":
-            logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
+            return logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
         case action:
             install.ensure(install.EVERYTHING if asked.stack == EMBEDDED else install.EVERY_STACK)
             # Not imported above: it belongs to the project, and install must run without it.
