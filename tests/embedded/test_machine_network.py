@@ -38,7 +38,6 @@ NEED_IT_OPEN: list[Callable[[Linux], object]] = [
 ]
 
 
-
 def ask(machine: Linux, root: Path, address: str, port: int, text: str) -> str:
     """What a program in the pod is told."""
     words = " ".join(f"'{word}'" for word in (sys.executable, "-c", ASKS, address, port, text))
