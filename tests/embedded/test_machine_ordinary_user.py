@@ -61,6 +61,7 @@ def place() -> Iterator[Path]:
         if os.geteuid() == 0:
             os.chown(place / "machine", NOBODY, NOBODY)
         yield place
+        Linux(place / "machine").close()
 
 
 def as_ordinary_user(place: Path) -> Any:
