@@ -213,8 +213,8 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
             {"name": "grpc-health", "container_port": HEALTH_PORT},
             {"name": "metrics", "container_port": METRICS_PORT},
         ],
-        # It says that it serves before it has made the certificate that it listens with, which takes
-        # seconds: requests until then would be refused.
+        # It says that it serves before it has made the certificate that it listens with, which
+        # takes seconds: requests until then would be refused.
         "startup_probe": {
             "tcp_socket": {"port": PICKER_PORT},
             "period_seconds": 2,

@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(asked: argparse.Namespace) -> int:
+def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each command
     match asked.command:
         case "install":
             return _install(tuple(asked.names) or install.EVERYTHING)
@@ -93,8 +93,10 @@ def _run(asked: argparse.Namespace) -> int:
         case "run":
             words: list[str] = asked.words
             return _replace_by(words[1:] if words[:1] == ["--"] else words)
-        case "doctor" | "clean":
-            return {"doctor": doctor.main, "clean": clean.main}[asked.command]()
+        case "doctor":
+            return doctor.main()
+        case "clean":
+            return clean.main()
         case "logs":
             return logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
         case action:
