@@ -218,6 +218,13 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
             {"name": "metrics", "container_port": METRICS_PORT},
         ],
         "lifecycle": DRAIN,
+        # It says that it serves before it has made the certificate that it listens with, which
+        # takes seconds: requests until then would be refused.
+        "startup_probe": {
+            "tcp_socket": {"port": PICKER_PORT},
+            "period_seconds": 2,
+            "failure_threshold": 60,
+        },
         "liveness_probe": {**probe, "initial_delay_seconds": 5, "period_seconds": 10},
         "readiness_probe": {**probe, "period_seconds": 2},
         "resources": {"requests": dict(pool.requests), "limits": dict(pool.limits)},

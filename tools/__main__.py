@@ -85,23 +85,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(asked: argparse.Namespace) -> int:
+def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each command
     match asked.command:
         case "install":
             return _install(tuple(asked.names) or install.EVERYTHING)
-        case "doctor":
-            return doctor.main()
         case "env":
             sys.stdout.write(shell.exports(here()))
             return 0
         case "run":
             words: list[str] = asked.words
             return _replace_by(words[1:] if words[:1] == ["--"] else words)
+        case "doctor":
+            return doctor.main()
         case "clean":
             return clean.main()
         case "logs":
-            logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
-            return 0
+            return logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
         case action:
             return _on_stack(action, asked.stack)
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from tools.errors import Missing
 from tools.places import Places
@@ -10,7 +11,7 @@ from tools.places import Places
 LINES = 50
 
 
-def main(stack: str, pod: str, *, follow: bool, places: Places) -> None:
+def main(stack: str, pod: str, *, follow: bool, places: Places) -> NoReturn:
     """Become `tail` of the logs; Missing where there are none."""
     folder = places.state / "clusters" / stack / "logs"
     files = find(folder, pod)

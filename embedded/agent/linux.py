@@ -52,7 +52,8 @@ class Linux:
             raise MachineError(f"this machine is {sys.platform}: running pods takes Linux")
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked() as lock:
-            if not self._process():
+            if not self._answers():
+                self._kill()
                 records.settle(self._root / node.RECORDS)
                 self._begin(lock)
 
@@ -88,8 +89,7 @@ class Linux:
         if not self._root.exists():
             return
         with self._locked():
-            if process := self._process():
-                process.kill()
+            self._kill()
             for name in (node.SOCKET, node.PROCESS, node.RECORDS, node.LOG):
                 (self._root / name).unlink(missing_ok=True)
                 (self._root / f"{name}.new").unlink(missing_ok=True)
@@ -121,7 +121,8 @@ class Linux:
         if not self._root.exists():
             return None
         with self._locked():
-            if not self._process():
+            if not self._answers():
+                self._kill()
                 records.settle(self._root / node.RECORDS)
             return records.load(self._root / node.RECORDS).get(pod, {}).get(container)
 
@@ -162,8 +163,17 @@ class Linux:
         """A socket stays on the side where it was made, whoever uses it."""
         return socket.socket() if side is Side.HOST else node.ask(self._root, "new_socket")
 
-    def _process(self) -> Process | None:
-        return Process.recorded(self._root / node.PROCESS)
+    def _answers(self) -> bool:
+        try:
+            node.ask(self._root, "pods")
+        except node.NoNodeError:
+            return False
+        return True
+
+    def _kill(self) -> None:
+        """End the node process, or wait for the end that it is coming to."""
+        if process := Process.recorded(self._root / node.PROCESS):
+            process.kill()
 
     @contextlib.contextmanager
     def _locked(self) -> Generator[int]:

@@ -8,8 +8,10 @@ from embedded.agent.linux import Linux
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "machine"
+def root(tmp_path: Path) -> Iterator[Path]:
+    """A machine's folder; what a failed test leaves running in it is ended."""
+    yield (root := tmp_path / "machine")
+    Linux(root).close()
 
 
 @pytest.fixture

@@ -121,37 +121,35 @@ def test_nothing_else_of_the_machine_is_seen(machine: Linux, root: Path, tmp_pat
     )
 
 
-def test_the_machines_folder_is_empty_even_in_a_tree_that_contains_it(tmp_path: Path) -> None:
-    root = open_folder(tmp_path / "tree", "seen") / "machine"
-    linux = Linux(root, trees=(tmp_path / "tree",))
+def test_the_machines_folder_is_empty_even_in_a_tree_that_contains_it(
+    root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "seen").write_text("this is seen")
+    tmp_path.chmod(0o755)
+    linux = Linux(root, trees=(tmp_path,))
     linux.open()
     (root / "token").write_text("s")
     linux.add_pod(POD, "10.64.0.1")
     mount = Mount(source=root / "token", target="/token", read_only=True)
 
-    said = said_by(
-        linux, tmp_path / "m", f"cat {root.parent}/seen /token; ls -A {root}", mounts=(mount,)
-    )
-    linux.close()
+    said = said_by(linux, root, f"cat {root.parent}/seen /token; ls -A {root}", mounts=(mount,))
 
     assert said == "this is seens"
 
 
 def test_programs_run_from_below_a_folder_that_only_the_machines_root_may_enter(
-    tmp_path: Path,
+    root: Path, tmp_path: Path
 ) -> None:
     (locked := tmp_path / "locked").mkdir(mode=0o700)
     (tree := locked / "bin").mkdir()
     shutil.copy("/bin/sh", tree / "own-shell")
-    linux = Linux(tmp_path / "machine", trees=(tree,))
+    linux = Linux(root, trees=(tree,))
     linux.open()
     linux.add_pod(POD, "10.64.0.1")
 
-    linux.start(POD, "c", program(tmp_path / "m", str(tree / "own-shell"), "-c", "exit 4"))
-    state = ended(linux, "c")
-    linux.close()
+    linux.start(POD, "c", program(root, str(tree / "own-shell"), "-c", "exit 4"))
 
-    assert state.code == 4
+    assert ended(linux, "c").code == 4
 
 
 def test_it_is_alone_and_named_after_its_pod(machine: Linux, root: Path) -> None:

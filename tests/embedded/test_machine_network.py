@@ -46,14 +46,15 @@ def ask(machine: Linux, root: Path, address: str, port: int, text: str) -> str:
 
 def exchange(port: int, text: bytes) -> bytes:
     """Send, end sending, and receive to the end; empty if it was cut."""
-    with (
-        contextlib.suppress(ConnectionError),
-        socket.create_connection((LOOPBACK, port), 10) as line,
-    ):
-        line.sendall(text)
-        line.shutdown(socket.SHUT_WR)
-        return received(line)
-    return b""
+    try:
+        with socket.create_connection((LOOPBACK, port), 10) as line:
+            line.sendall(text)
+            line.shutdown(socket.SHUT_WR)
+            return received(line)
+    except TimeoutError:
+        raise
+    except OSError:
+        return b""
 
 
 def received(line: socket.socket) -> bytes:
