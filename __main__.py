@@ -22,8 +22,9 @@ cluster = Cluster("cluster", cluster=plan.cluster)
 gateway = GatewayProviders("gateway", gateway=plan.gateway, opts=cluster.here())
 namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=cluster.here())
 
+pools: dict[str, InferencePool] = {}
 for model in plan.models:
-    pool = InferencePool(
+    pool = pools[model.name] = InferencePool(
         model.named("pool"), pool=model.pool, opts=cluster.here(gateway, namespace)
     )
     ModelService(model.named("model"), service=model.service, opts=cluster.here(namespace))
@@ -36,5 +37,7 @@ for model in plan.models:
             opts=cluster.here(pool),
         )
 
-for key, value in endpoints(plan, kubeconfig=cluster.kubeconfig, context=cluster.context).items():
+for key, value in endpoints(
+    plan, pools, kubeconfig=cluster.kubeconfig, context=cluster.context
+).items():
     pulumi.export(key, value)

@@ -1,4 +1,5 @@
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -8,7 +9,7 @@ import pulumi_kubernetes.core.v1 as core
 import pulumi_kubernetes.meta.v1 as meta
 import pulumi_kubernetes.rbac.v1 as rbac
 
-from components.pods import RESTRICTED, RESTRICTED_POD
+from components.pods import DRAIN, DRAIN_SECONDS, RESTRICTED, RESTRICTED_POD
 from stack import plan
 from stack.kinds import PICKER_PORT, Sidecar
 
@@ -16,12 +17,15 @@ HEALTH_PORT = 9003
 METRICS_PORT = 9090
 CONFIG_DIR = "/config"
 CONFIG_FILE = "default-plugins.yaml"
-DRAIN_SECONDS = 130
-"""As long as the longest answer that a pod of the pool may still be giving."""
+END_SECONDS = 10
+"""To close what is open, once a pod has drained."""
 
 
 class InferencePool(pulumi.ComponentResource):
     """A pool over one model's pods, and the endpoint picker that chooses among them."""
+
+    url: pulumi.Output[str | None]
+    """Where requests are taken; None where only a port-forward leads there."""
 
     def __init__(
         self, name: str, *, pool: plan.Pool, opts: pulumi.ResourceOptions | None = None
@@ -71,13 +75,27 @@ class InferencePool(pulumi.ComponentResource):
                 depends_on=[account, binding, cluster_binding, configs, inference_pool],
             ),
         )
+        after = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
         core.Service(
             f"{name}-service",
             metadata=metadata,
-            spec={"selector": selector(pool), "ports": ports(pool), "type": "ClusterIP"},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
+            spec={
+                "type": pool.service_type,
+                "selector": selector(pool),
+                "ports": ports({"grpc-ext-proc": PICKER_PORT, "http-metrics": METRICS_PORT}),
+            },
+            opts=after,
         )
-        self.register_outputs({"endpoint": pool.endpoint})
+        self.url = pulumi.Output.from_input(None)
+        if pool.sidecar:
+            gateway = core.Service(
+                f"{name}-gateway",
+                metadata={**metadata, "name": pool.gateway},
+                spec=front(pool, pool.sidecar),
+                opts=after,
+            )
+            self.url = gateway.status.apply(lambda status: url(status, pool.port))
+        self.register_outputs({"url": self.url})
 
 
 def metadata_of(pool: plan.Pool) -> meta.ObjectMetaArgsDict:
@@ -144,11 +162,10 @@ def spec(pool: plan.Pool) -> dict[str, Any]:
     return {
         "targetPorts": [{"number": pool.target_port}],
         "selector": {"matchLabels": dict(pool.selects)},
-        # Without its picker a pool says no: sent anywhere, requests would overrun single pods.
         "endpointPickerRef": {
             "name": pool.picker,
             "port": {"number": PICKER_PORT},
-            "failureMode": "FailClose",
+            "failureMode": pool.failure_mode,
         },
     }
 
@@ -158,8 +175,11 @@ def picker(pool: plan.Pool) -> apps.DeploymentSpecArgsDict:
     containers = [picker_container(pool), *([proxy(pool.sidecar)] if pool.sidecar else [])]
     return {
         "replicas": 1,
-        # Two that overlapped would each know half of what is cached where.
-        "strategy": {"type": "Recreate"},
+        # The next one takes over when it is ready: a new configuration costs no request.
+        "strategy": {
+            "type": "RollingUpdate",
+            "rolling_update": {"max_surge": 1, "max_unavailable": 0},
+        },
         "selector": {"match_labels": selector(pool)},
         "template": {
             "metadata": {
@@ -170,7 +190,7 @@ def picker(pool: plan.Pool) -> apps.DeploymentSpecArgsDict:
             "spec": {
                 "service_account_name": pool.picker,
                 "enable_service_links": False,
-                "termination_grace_period_seconds": DRAIN_SECONDS,
+                "termination_grace_period_seconds": DRAIN_SECONDS + END_SECONDS,
                 "security_context": RESTRICTED_POD,
                 "containers": containers,
                 "volumes": [{"name": "config", "config_map": {"name": pool.picker}}],
@@ -213,6 +233,7 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
             {"name": "grpc-health", "container_port": HEALTH_PORT},
             {"name": "metrics", "container_port": METRICS_PORT},
         ],
+        "lifecycle": DRAIN,
         "liveness_probe": {**probe, "initial_delay_seconds": 5, "period_seconds": 10},
         "readiness_probe": {**probe, "period_seconds": 2},
         "resources": {"requests": dict(pool.requests), "limits": dict(pool.limits)},
@@ -231,6 +252,7 @@ def proxy(sidecar: Sidecar) -> core.ContainerArgsDict:
             {"name": "http", "container_port": sidecar.port},
             {"name": "admin", "container_port": sidecar.admin_port},
         ],
+        "lifecycle": DRAIN,
         "readiness_probe": {
             "http_get": {"path": sidecar.ready_path, "port": "admin"},
             "period_seconds": 2,
@@ -241,11 +263,28 @@ def proxy(sidecar: Sidecar) -> core.ContainerArgsDict:
     }
 
 
-def ports(pool: plan.Pool) -> list[core.ServicePortArgsDict]:
-    named = {"grpc-ext-proc": PICKER_PORT, "http-metrics": METRICS_PORT}
-    if pool.sidecar:
-        named["http"] = pool.sidecar.port
+def front(pool: plan.Pool, sidecar: Sidecar) -> core.ServiceSpecArgsDict:
+    """The gateway's Service."""
+    return {
+        "type": pool.gateway_type,
+        "selector": selector(pool),
+        "ports": ports({"http": sidecar.port}),
+        # The proxy and the picker share a pod: it goes on while the picker is being restarted.
+        "publish_not_ready_addresses": pool.failure_mode == "FailOpen",
+    }
+
+
+def ports(named: Mapping[str, int]) -> list[core.ServicePortArgsDict]:
     return [
         {"name": name, "port": port, "target_port": port, "protocol": "TCP"}
         for name, port in named.items()
     ]
+
+
+def url(status: core.outputs.ServiceStatus | None, port: int) -> str | None:
+    """Of the first address that a load balancer has given the gateway's Service."""
+    balancer = status.load_balancer if status else None
+    for ingress in (balancer.ingress if balancer else None) or ():
+        if host := ingress.ip or ingress.hostname:
+            return f"http://{host}:{port}"
+    return None

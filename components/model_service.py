@@ -2,7 +2,7 @@ import pulumi
 import pulumi_kubernetes.apps.v1 as apps
 import pulumi_kubernetes.core.v1 as core
 
-from components.pods import RESTRICTED, RESTRICTED_POD
+from components.pods import DRAIN, DRAIN_SECONDS, RESTRICTED, RESTRICTED_POD
 from stack import plan
 from stack.hardware import Hardware
 
@@ -11,6 +11,8 @@ PORT_NAME = "metrics"
 CACHE_DIR = "/model-cache"
 HOME = "/home/llm-d"
 STARTUP_PROBE_SECONDS = 5
+END_SECONDS = 30
+"""To end the engine and give its devices back, once a pod has drained."""
 
 
 class ModelService(pulumi.ComponentResource):
@@ -26,7 +28,7 @@ class ModelService(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        apps.Deployment(
+        deployment = apps.Deployment(
             f"{name}-decode",
             metadata={
                 "name": service.decode,
@@ -41,6 +43,12 @@ class ModelService(pulumi.ComponentResource):
                     create=f"{service.deadline_seconds}s", update=f"{service.deadline_seconds}s"
                 ),
             ),
+        )
+        core.Service(
+            f"{name}-pods",
+            metadata={"name": service.name, "namespace": service.namespace},
+            spec=pods(service),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
         )
         self.register_outputs({"decode": service.decode})
 
@@ -57,6 +65,7 @@ def decode(service: plan.Service) -> apps.DeploymentSpecArgsDict:
                 "automount_service_account_token": False,
                 # A Service of the right name would set VLLM_PORT to something like tcp://….
                 "enable_service_links": False,
+                "termination_grace_period_seconds": DRAIN_SECONDS + END_SECONDS,
                 "security_context": RESTRICTED_POD,
                 "node_selector": dict(service.hardware.node_selector),
                 "tolerations": [toleration(key) for key in service.hardware.tolerates],
@@ -64,6 +73,15 @@ def decode(service: plan.Service) -> apps.DeploymentSpecArgsDict:
                 "volumes": volumes(service),
             },
         },
+    }
+
+
+def pods(service: plan.Service) -> core.ServiceSpecArgsDict:
+    """A name for the addresses of the ready pods; nothing is sent through it."""
+    return {
+        "cluster_ip": "None",
+        "selector": dict(service.labels),
+        "ports": [{"name": PORT_NAME, "port": service.port, "protocol": "TCP"}],
     }
 
 
@@ -75,6 +93,7 @@ def server(service: plan.Service) -> core.ContainerArgsDict:
         "args": list(service.args),
         "env": environment(service),
         "ports": [{"name": PORT_NAME, "container_port": service.port, "protocol": "TCP"}],
+        "lifecycle": DRAIN,
         "startup_probe": startup_probe(service),
         "liveness_probe": probe("/health", seconds=10),
         "readiness_probe": probe("/v1/models", seconds=5),

@@ -1,23 +1,47 @@
 """What a person needs after `pulumi up`: where the models answer, and how to ask one."""
 
+import json
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
+from components.inference_pool import METRICS_PORT, InferencePool
 from stack.plan import Model, Plan
 
+LOCAL_PORT = 8000
 
-def endpoints(plan: Plan, *, kubeconfig: str | None, context: str) -> dict[str, Any]:
-    """The stack's outputs: the same names on every stack."""
+
+def endpoints(
+    plan: Plan, pools: Mapping[str, InferencePool], *, kubeconfig: str | None, context: str
+) -> dict[str, Any]:
+    """The stack's outputs: the same names on every stack. `pools` are by their models' names."""
     first = plan.models[0]
+    url = pools[first.name].url
     return {
         "namespace": plan.namespace.name,
         "context": context,
         "kubeconfig": kubeconfig,
         "models": [model.name for model in plan.models],
+        "gatewayUrls": {name: pool.url for name, pool in pools.items()},
         "inferenceEndpoints": {
             model.name: f"http://{model.pool.endpoint}" for model in plan.models
         },
+        "objects": {model.name: objects(model) for model in plan.models},
         "portForwardCommand": port_forward(first, kubeconfig, context),
+        "smokeTestCommand": f"make smoke STACK={plan.name}",
+        "exampleRequest": url.apply(lambda known: example(known, first.name)),
+    }
+
+
+def objects(model: Model) -> dict[str, Any]:
+    """Names that `make smoke` looks at."""
+    return {
+        "gatewayService": model.pool.gateway,
+        "gatewayPort": model.pool.port,
+        "picker": model.pool.picker,
+        "metricsPort": METRICS_PORT,
+        "pool": model.pool.name,
+        "decode": model.service.decode,
     }
 
 
@@ -27,4 +51,12 @@ def port_forward(model: Model, kubeconfig: str | None, context: str) -> str:
     command = ["kubectl", "--context", context, "--namespace", pool.namespace, "port-forward"]
     if kubeconfig:
         command[1:1] = ["--kubeconfig", kubeconfig]
-    return shlex.join([*command, f"service/{pool.picker}", f"8000:{pool.port}"])
+    return shlex.join([*command, f"service/{pool.gateway}", f"{LOCAL_PORT}:{pool.port}"])
+
+
+def example(url: str | None, model: str) -> str:
+    """A chat completion; through the port-forward where there is no other way."""
+    body = {"model": model, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 32}
+    where = f"{url or f'http://localhost:{LOCAL_PORT}'}/v1/chat/completions"
+    header = "content-type: application/json"
+    return shlex.join(["curl", "--silent", where, "--header", header, "--data", json.dumps(body)])

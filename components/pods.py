@@ -19,3 +19,10 @@ RESTRICTED: core.SecurityContextArgsDict = {
     "read_only_root_filesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
+
+DRAIN_SECONDS = 30
+"""Between a pod's leaving and its end: nobody sends it anything new by then, and most answers that
+it has begun are given."""
+
+DRAIN: core.LifecycleArgsDict = {"pre_stop": {"sleep": {"seconds": DRAIN_SECONDS}}}
+"""Servers that end at once when they are told to, with whatever they are doing."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveInt, create_model
 from pydantic.alias_generators import to_camel
 
-from stack import hardware, quantity, releases
+from stack import hardware, quantity, releases, schedulers
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Quantity = Annotated[str, Field(pattern=quantity.PATTERN)]
@@ -57,6 +57,8 @@ class Crds(Section):
 class Gateway(Section):
     provider: str = "standalone"
     """What stands in front of the pool."""
+    service: Literal["ClusterIP", "NodePort", "LoadBalancer"] | None = None
+    """How its Service is reached; left out, what the kind of cluster can do."""
     crds: Crds = Crds()
 
 
@@ -70,6 +72,40 @@ class Resources(Section):
 
     requests: Amounts = Amounts()
     limits: Amounts = Amounts()
+
+
+class Plugin(Section):
+    """A plugin of the endpoint picker, under the names that the release's picker knows."""
+
+    type: str
+    name: str | None = None
+    """What profiles call it; left out, its type."""
+    parameters: dict[str, Any] = {}
+    weight: PositiveInt | None = None
+    """Of a scorer, where there are no profiles to say it."""
+
+
+class ProfilePlugin(Section):
+    plugin_ref: str
+    weight: PositiveInt | None = None
+
+
+class Profile(Section):
+    name: str
+    plugins: Annotated[list[ProfilePlugin], Field(min_length=1)]
+
+
+class Scheduler(Section):
+    """How the endpoint picker chooses among a model's pods."""
+
+    preset: str = "default"
+    """A set of plugins and weights that is known to work."""
+    plugins: list[Plugin] = []
+    """Instead of a preset."""
+    profiles: list[Profile] = []
+    """Of the plugins listed; left out, one that has them all."""
+    failure_mode: Literal["FailOpen", "FailClose"] = "FailOpen"
+    """Without an endpoint picker: any pod, or none."""
 
 
 class Model(Section):
@@ -91,6 +127,7 @@ class Model(Section):
     image: Annotated[str, Field(pattern=r"^[\w.:/-]+(@sha256:[0-9a-f]{64})?$")] | None = None
     """Of the model server, instead of the release's; with a tag or digest that does not move."""
     resources: Resources = Resources()
+    scheduler: Scheduler = Scheduler()
 
 
 class Monitoring(Section):
@@ -140,12 +177,15 @@ def stack_with(clusters: Iterable[type[Cluster]], gateways: Iterable[str]) -> ty
     The cluster's `kind` chooses which keys its block may have.
     """
     kinds = Annotated[Union[tuple(clusters)], Discriminator("kind")]  # noqa: UP007 - at run time
+    scheduler = _narrowed(Scheduler, preset=_one_of(schedulers.schedulers()))
+    model = _narrowed(Model, scheduler=scheduler)
     return _narrowed(
         Stack,
         release=_one_of(releases.releases()),
         cluster=kinds,
         hardware=_one_of(hardware.targets()),
         gateway=_narrowed(Gateway, provider=_one_of(gateways)),
+        models=list[model],
     )
 
 
@@ -159,7 +199,9 @@ def _narrowed(model: type[Narrowed], **annotations: Any) -> type[Narrowed]:
         name: (annotation, copy(model.model_fields[name]))
         for name, annotation in annotations.items()
     }
-    return create_model(model.__name__, __base__=model, **fields)
+    # Descriptions are there already: pydantic need not look for them in somebody's source.
+    plain = {"use_attribute_docstrings": False}
+    return create_model(model.__name__, __base__=model, __cls_kwargs__=plain, **fields)
 
 
 def keys(model: type[BaseModel], at: str = "") -> dict[str, set[str]]:

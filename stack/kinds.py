@@ -5,6 +5,7 @@ The modules that implement them live in `components/`; `load` hands their descri
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 from stack import config
@@ -37,10 +38,31 @@ class Sidecar:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Behind:
+    """What a sidecar sends requests to."""
+
+    host: str
+    """Resolves to the ready pods of a model."""
+    port: int
+    fails_open: bool
+    """Whether any pod will do while there is no endpoint picker."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatewayKind:
     crds: frozenset[str]
     """Bundles of the release that have to be there before it."""
-    sidecar: Callable[[Release], Sidecar] | None = None
+    sidecar: Callable[[Release, Behind], Sidecar] | None = None
+    endpoints: int = 1
+    """How many pods it can use for one request: where it retries, more than the first."""
+
+
+class ServiceType(StrEnum):
+    """How a Service is reached from outside the cluster."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,3 +72,7 @@ class ClusterKind(Generic[Settings]):
     """The machines that the stack has to fit on; None where they are not known."""
     problems: Callable[[Settings], Iterator[str]]
     """What is wrong with this machine or its kubeconfig, before anything is created."""
+    service_type: ServiceType
+    """Of a gateway's Service where the stack file does not say."""
+    is_local: bool = False
+    """Whether its load balancer is this machine's loopback, so that nothing of it is public."""

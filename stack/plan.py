@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations
 
-import yaml
-
-from stack import config, hardware, quantity, releases
+from stack import config, hardware, quantity, releases, scheduling
 from stack.hardware import Feature, Hardware
-from stack.kinds import PICKER_PORT, ClusterKind, GatewayKind, Sidecar
+from stack.kinds import PICKER_PORT, Behind, ClusterKind, GatewayKind, ServiceType, Sidecar
 from stack.problems import StackError, wrong
 from stack.releases import CrdBundle, Release
 
@@ -80,19 +78,25 @@ class Pool:
     image: str
     picker_config: str
     """EndpointPickerConfig as YAML."""
+    failure_mode: str
+    service_type: ServiceType
+    """Of the endpoint picker's Service, which carries its metrics."""
     requests: Mapping[str, str]
     limits: Mapping[str, str]
     sidecar: Sidecar | None
+    gateway: str
+    """Name of the Service where requests come in."""
+    gateway_type: ServiceType
 
     @property
     def port(self) -> int:
-        """Of the endpoint picker's Service, where requests come in."""
+        """Of the gateway's Service."""
         return self.sidecar.port if self.sidecar else PICKER_PORT
 
     @property
     def endpoint(self) -> str:
         """Host and port inside the cluster."""
-        return f"{self.picker}.{self.namespace}.svc.cluster.local:{self.port}"
+        return f"{dns(self.gateway, self.namespace)}:{self.port}"
 
     @property
     def pod_requests(self) -> dict[str, Decimal]:
@@ -107,6 +111,7 @@ class Service:
     """The pods that serve one model."""
 
     name: str
+    """Of the ServiceAccount, and of the Service under which the ready pods are found."""
     decode: str
     namespace: str
     labels: Mapping[str, str]
@@ -154,6 +159,7 @@ class Model:
 class Plan:
     """A stack that works: nothing left to choose, nothing left to check."""
 
+    name: str
     cluster: Cluster
     namespace: Namespace
     gateway: Gateway
@@ -179,11 +185,12 @@ def plan(
     nodes = kind.nodes(stack.cluster, target)
     hf_token_secret = HF_TOKEN_SECRET if "hfToken" in secrets else None
     models = [
-        _model(model, stack, release, target, gateway, hf_token_secret) for model in stack.models
+        _model(model, stack, release, target, gateway, kind, hf_token_secret)
+        for model in stack.models
     ]
     problems = [
         *kind.problems(stack.cluster),
-        *_models(stack, target, secrets),
+        *_models(stack, release, target, secrets),
         *_collisions(stack, models),
         *_lengths(models),
         *_devices(stack, target, nodes),
@@ -193,6 +200,7 @@ def plan(
     if problems:
         raise StackError(problems)
     return Plan(
+        name=name,
         cluster=Cluster(
             kind=stack.cluster.kind,
             settings=stack.cluster,
@@ -220,6 +228,7 @@ def _model(
     release: Release,
     target: Hardware,
     gateway: GatewayKind,
+    cluster: ClusterKind[config.Cluster],
     hf_token_secret: str | None,
 ) -> Model:
     postfix = f"{stack.names.postfix}-{model.id}" if model.id else stack.names.postfix
@@ -227,6 +236,11 @@ def _model(
     serving = {release.serving_label: "true", "llm-d.ai/model": slug(model.name)}
     pool, service = f"gaie-{postfix}", f"ms-{postfix}-llm-d-modelservice"
     startup = target.startup_seconds
+    behind = Behind(
+        host=dns(service, namespace),
+        port=MODEL_PORT,
+        fails_open=model.scheduler.failure_mode == "FailOpen",
+    )
     return Model(
         name=model.name,
         id=model.id,
@@ -241,10 +255,16 @@ def _model(
             selects=serving,
             target_port=MODEL_PORT,
             image=release.endpoint_picker,
-            picker_config=picker_config(release),
+            picker_config=scheduling.picker_config(
+                model.scheduler, release, endpoints=gateway.endpoints
+            ),
+            failure_mode=model.scheduler.failure_mode,
+            service_type=cluster.service_type if cluster.is_local else ServiceType.CLUSTER_IP,
             requests=PICKER_REQUESTS,
             limits=PICKER_LIMITS,
-            sidecar=gateway.sidecar(release) if gateway.sidecar else None,
+            sidecar=gateway.sidecar(release, behind) if gateway.sidecar else None,
+            gateway=f"infra-{postfix}-inference-gateway",
+            gateway_type=ServiceType(stack.gateway.service or cluster.service_type),
         ),
         service=Service(
             name=service,
@@ -301,25 +321,9 @@ def arguments(model: config.Model, target: Hardware) -> tuple[str, ...]:
     )
 
 
-def picker_config(release: Release) -> str:
-    """The endpoint picker's plugins: every scorer of the release in one profile."""
-    return yaml.safe_dump(
-        {
-            "apiVersion": release.picker_config_api,
-            "kind": "EndpointPickerConfig",
-            "plugins": [{"type": scorer} for scorer in release.scorers],
-            "schedulingProfiles": [
-                {
-                    "name": "default",
-                    "plugins": [
-                        {"pluginRef": scorer, "weight": weight}
-                        for scorer, weight in release.scorers.items()
-                    ],
-                }
-            ],
-        },
-        sort_keys=False,
-    )
+def dns(service: str, namespace: str) -> str:
+    """A Service's name inside the cluster."""
+    return f"{service}.{namespace}.svc.cluster.local"
 
 
 def _amounts(
@@ -341,7 +345,9 @@ def _crds(asked: config.Crds, gateway: GatewayKind, release: Release) -> Iterato
             yield Crds(name=name, bundle=release.crds[name], adopt=install == "adopt")
 
 
-def _models(stack: config.Stack, target: Hardware, secrets: frozenset[str]) -> Iterator[str]:
+def _models(
+    stack: config.Stack, release: Release, target: Hardware, secrets: frozenset[str]
+) -> Iterator[str]:
     for index, model in enumerate(stack.models):
         at = f"models[{index}]"
         publisher = model.name.split("/", 1)[0]
@@ -367,6 +373,7 @@ def _models(stack: config.Stack, target: Hardware, secrets: frozenset[str]) -> I
             )
         for kind in ("cpu", "memory"):
             yield from _over_limit(model, target, at, kind)
+        yield from scheduling.problems(model.scheduler, release, f"{at}.scheduler")
 
 
 def _over_limit(model: config.Model, target: Hardware, at: str, kind: str) -> Iterator[str]:
@@ -413,7 +420,8 @@ def _collisions(stack: config.Stack, models: Sequence[Model]) -> Iterator[str]:
 def _lengths(models: Sequence[Model]) -> Iterator[str]:
     """Names over Kubernetes' limit, after every suffix."""
     for index, model in enumerate(models):
-        longest = max((model.pool.picker, model.service.decode, *_monitor_names(model)), key=len)
+        names = (model.pool.picker, model.pool.gateway, model.service.decode)
+        longest = max((*names, *_monitor_names(model)), key=len)
         if (over := len(longest) - LABEL) > 0:
             path = f"models[{index}].id" if model.id else "names.postfix"
             value = model.id or model.pool.name.removeprefix("gaie-")

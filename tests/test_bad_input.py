@@ -109,7 +109,7 @@ def test_every_problem_is_told_at_once() -> None:
             {"llm-d:models": [{"name": "a/b", "replica": 2}]},
             (
                 "`models[0].replica` is not a known key, expected gated, id, image, kvCache, "
-                "maxModelLen, name, replicas, resources, storage, tensorParallel; "
+                "maxModelLen, name, replicas, resources, scheduler, storage, tensorParallel; "
                 "did you mean `replicas`?"
             ),
         ),

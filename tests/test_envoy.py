@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.gateways import standalone
+from stack.kinds import Behind
 from stack.releases import releases
 
 ENVOY = shutil.which("envoy", path=str(Path(sys.executable).parent))
@@ -16,7 +17,8 @@ ENVOY = shutil.which("envoy", path=str(Path(sys.executable).parent))
 @pytest.mark.skipif(not ENVOY, reason="no Envoy is published for this platform on PyPI")
 @pytest.mark.parametrize("release", releases())
 def test_envoy_takes_the_configuration(release: str, tmp_path: Path) -> None:
-    sidecar = standalone.sidecar(releases()[release])
+    behind = Behind(host="pods.llm-d.svc.cluster.local", port=8000, fails_open=True)
+    sidecar = standalone.sidecar(releases()[release], behind)
     for name, content in sidecar.config.items():
         (tmp_path / name).write_text(content)
 

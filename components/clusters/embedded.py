@@ -12,6 +12,7 @@ from components.clusters import Access, Kind
 from embedded.cluster import CONTEXT
 from stack import config, plan
 from stack.hardware import Hardware
+from stack.kinds import ServiceType
 
 
 class Settings(config.Cluster):
@@ -77,4 +78,11 @@ def simulated(cluster: plan.Cluster) -> list[dict[str, object]]:
     ]
 
 
-KIND = Kind(settings=Settings, nodes=nodes, problems=problems, connect=connect)
+KIND = Kind(
+    settings=Settings,
+    nodes=nodes,
+    problems=problems,
+    service_type=ServiceType.LOAD_BALANCER,
+    is_local=True,
+    connect=connect,
+)

@@ -11,6 +11,7 @@ import yaml
 from components.clusters import Access, Kind
 from stack import config, plan
 from stack.hardware import Hardware
+from stack.kinds import ServiceType
 from stack.problems import unknown, wrong
 
 
@@ -70,4 +71,10 @@ def contexts_of(path: Path) -> set[str]:
     return {str(one.get("name")) for one in document.get("contexts") or ()}
 
 
-KIND = Kind(settings=Settings, nodes=nodes, problems=problems, connect=connect)
+KIND = Kind(
+    settings=Settings,
+    nodes=nodes,
+    problems=problems,
+    service_type=ServiceType.CLUSTER_IP,
+    connect=connect,
+)

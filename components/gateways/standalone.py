@@ -4,19 +4,24 @@ from typing import Any
 
 import yaml
 
-from stack.kinds import PICKER_PORT, GatewayKind, Sidecar
+from stack.kinds import PICKER_PORT, Behind, GatewayKind, Sidecar
 from stack.releases import Release
 
 PORT = 8081
 ADMIN_PORT = 19001
 DESTINATION = "x-gateway-destination-endpoint"
-"""Header in which the endpoint picker answers with the address of a pod."""
+"""Header in which the endpoint picker answers with pods' addresses, the best first."""
+ENDPOINTS = 3
+"""The pod that was picked, and those that a request goes to when that one fails."""
+BODY = 64 * 2**20
+"""Bytes of a request that are kept to be sent again. Envoy's own limit of 1 MiB is less than a
+long context in JSON; what is longer passes, but is not tried twice."""
 UNLIMITED = 40_000
 """Requests in flight. Envoy's own 1,024 refuses bursts, as an empty 500 that looks like a fault
 of the endpoint picker: each request holds one stream to it for as long as its answer takes."""
 
 
-def sidecar(release: Release) -> Sidecar:
+def sidecar(release: Release, behind: Behind) -> Sidecar:
     return Sidecar(
         name="envoy",
         image=release.envoy,
@@ -25,13 +30,13 @@ def sidecar(release: Release) -> Sidecar:
         admin_port=ADMIN_PORT,
         ready_path="/ready",
         config_dir="/etc/envoy",
-        config={"envoy.yaml": yaml.safe_dump(bootstrap(), sort_keys=False)},
+        config={"envoy.yaml": yaml.safe_dump(bootstrap(behind), sort_keys=False)},
         requests={"cpu": "100m", "memory": "256Mi"},
         limits={"memory": "1Gi"},
     )
 
 
-def bootstrap() -> dict[str, Any]:
+def bootstrap(behind: Behind) -> dict[str, Any]:
     """Envoy's configuration: a listener, the endpoint picker, and where it says to go."""
     return {
         "admin": {"address": _address("0.0.0.0", ADMIN_PORT)},  # noqa: S104 - the probe's way in
@@ -40,15 +45,16 @@ def bootstrap() -> dict[str, Any]:
                 {
                     "name": "inference",
                     "address": _address("0.0.0.0", PORT),  # noqa: S104 - in a pod
-                    "filter_chains": [{"filters": [_connection_manager()]}],
+                    "per_connection_buffer_limit_bytes": BODY,
+                    "filter_chains": [{"filters": [_connection_manager(behind)]}],
                 }
             ],
-            "clusters": [_pods(), _endpoint_picker()],
+            "clusters": [_pods(behind), _endpoint_picker()],
         },
     }
 
 
-def _connection_manager() -> dict[str, Any]:
+def _connection_manager(behind: Behind) -> dict[str, Any]:
     return {
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
@@ -61,18 +67,12 @@ def _connection_manager() -> dict[str, Any]:
                     {
                         "name": "inference",
                         "domains": ["*"],
-                        "routes": [
-                            # An answer takes as long as the model takes.
-                            {
-                                "match": {"prefix": "/"},
-                                "route": {"cluster": "pods", "timeout": "0s", "idle_timeout": "0s"},
-                            }
-                        ],
+                        "routes": [{"match": {"prefix": "/"}, "route": _route()}],
                     }
                 ]
             },
             "http_filters": [
-                _ask_the_endpoint_picker(),
+                _ask_the_endpoint_picker(behind),
                 {
                     "name": "envoy.filters.http.router",
                     "typed_config": {
@@ -85,13 +85,29 @@ def _connection_manager() -> dict[str, Any]:
     }
 
 
-def _ask_the_endpoint_picker() -> dict[str, Any]:
+def _route() -> dict[str, Any]:
+    return {
+        "cluster": "pods",
+        # An answer takes as long as the model takes.
+        "timeout": "0s",
+        "idle_timeout": "0s",
+        # Nothing has reached the client yet when a pod fails before its first byte.
+        "retry_policy": {
+            "retry_on": "connect-failure,refused-stream,reset,5xx",
+            "num_retries": ENDPOINTS - 1,
+            "retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"},
+        },
+    }
+
+
+def _ask_the_endpoint_picker(behind: Behind) -> dict[str, Any]:
     return {
         "name": "envoy.filters.http.ext_proc",
         "typed_config": {
             "@type": _type("envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"),
             "grpc_service": {"envoy_grpc": {"cluster_name": "endpoint-picker"}},
             "message_timeout": "1000s",
+            "failure_mode_allow": behind.fails_open,
             # Bodies of any length, both ways, piece by piece.
             "processing_mode": {
                 "request_header_mode": "SEND",
@@ -105,14 +121,27 @@ def _ask_the_endpoint_picker() -> dict[str, Any]:
     }
 
 
-def _pods() -> dict[str, Any]:
+def _pods(behind: Behind) -> dict[str, Any]:
+    """The ready pods; which one, the endpoint picker's header says."""
     return {
         "name": "pods",
-        "type": "ORIGINAL_DST",
-        "lb_policy": "CLUSTER_PROVIDED",
+        "type": "STRICT_DNS",
         "connect_timeout": "10s",
-        "original_dst_lb_config": {"use_http_header": True, "http_header_name": DESTINATION},
+        "dns_refresh_rate": "2s",
+        # What a pod's name resolves to may be more than a datagram holds.
+        "typed_dns_resolver_config": _extension(
+            "envoy.network.dns_resolver.cares",
+            "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+            dns_resolver_options={"use_tcp_for_dns_lookups": True},
+        ),
         "circuit_breakers": _circuit_breakers(),
+        "load_assignment": _load_assignment("pods", behind.host, behind.port),
+        "load_balancing_policy": _policy(
+            "override_host",
+            "OverrideHost",
+            override_host_sources=[{"header": DESTINATION}],
+            fallback_policy=_policy("least_request", "LeastRequest"),
+        ),
     }
 
 
@@ -122,12 +151,7 @@ def _endpoint_picker() -> dict[str, Any]:
         "type": "STATIC",
         "connect_timeout": "10s",
         "circuit_breakers": _circuit_breakers(),
-        "load_assignment": {
-            "cluster_name": "endpoint-picker",
-            "endpoints": [
-                {"lb_endpoints": [{"endpoint": {"address": _address("127.0.0.1", PICKER_PORT)}}]}
-            ],
-        },
+        "load_assignment": _load_assignment("endpoint-picker", "127.0.0.1", PICKER_PORT),
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": _type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
@@ -157,6 +181,23 @@ def _circuit_breakers() -> dict[str, Any]:
     }
 
 
+def _load_assignment(name: str, host: str, port: int) -> dict[str, Any]:
+    endpoint = {"endpoint": {"address": _address(host, port)}}
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}
+
+
+def _policy(name: str, message: str, **settings: Any) -> dict[str, Any]:
+    package = f"envoy.extensions.load_balancing_policies.{name}.v3"
+    extension = _extension(
+        f"envoy.load_balancing_policies.{name}", f"{package}.{message}", **settings
+    )
+    return {"policies": [{"typed_extension_config": extension}]}
+
+
+def _extension(name: str, message: str, **settings: Any) -> dict[str, Any]:
+    return {"name": name, "typed_config": {"@type": _type(message), **settings}}
+
+
 def _address(host: str, port: int) -> dict[str, Any]:
     return {"socket_address": {"address": host, "port_value": port}}
 
@@ -165,4 +206,4 @@ def _type(message: str) -> str:
     return f"type.googleapis.com/{message}"
 
 
-KIND = GatewayKind(crds=frozenset({"inferenceExtension"}), sidecar=sidecar)
+KIND = GatewayKind(crds=frozenset({"inferenceExtension"}), sidecar=sidecar, endpoints=ENDPOINTS)

@@ -44,8 +44,8 @@ class Release:
     """API group of InferenceObjective and InferenceModelRewrite."""
     picker_config_api: str
     """apiVersion of EndpointPickerConfig."""
-    scorers: Mapping[str, int]
-    """Plugin -> weight: how the endpoint picker weighs pods by default."""
+    plugins: frozenset[str]
+    """Types that the endpoint picker knows."""
 
 
 @cache

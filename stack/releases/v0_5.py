@@ -9,7 +9,7 @@ from stack.releases import CrdBundle, CrdFile, Release
 RELEASE = Release(
     versions={"llm_d": "v0.5.0", "inference_sim": "v0.6.1"},
     endpoint_picker="ghcr.io/llm-d/llm-d-inference-scheduler:v0.5.0",
-    envoy="docker.io/envoyproxy/envoy:distroless-v1.33.2",
+    envoy="docker.io/envoyproxy/envoy:distroless-v1.38.3",
     crds={
         "gatewayApi": CrdBundle(
             module="sigs.k8s.io/gateway-api",
@@ -53,5 +53,36 @@ RELEASE = Release(
     pool_group="inference.networking.k8s.io",
     objectives_group="inference.networking.x-k8s.io",
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
-    scorers={"queue-scorer": 2, "kv-cache-utilization-scorer": 2, "prefix-cache-scorer": 3},
+    plugins=frozenset(
+        # What the inference extension 1.3 registers,
+        {
+            "kv-cache-utilization-scorer",
+            "lora-affinity-scorer",
+            "max-score-picker",
+            "metrics-data-source",
+            "model-server-protocol-metrics",
+            "predicted-latency-scorer",
+            "prefix-cache-scorer",
+            "queue-scorer",
+            "random-picker",
+            "running-requests-size-scorer",
+            "single-profile-handler",
+            "weighted-random-picker",
+        }
+        # and what llm-d's scheduler adds to it.
+        | {
+            "active-request-scorer",
+            "by-label",
+            "by-label-selector",
+            "data-parallel-profile-handler",
+            "decode-filter",
+            "load-aware-scorer",
+            "no-hit-lru-scorer",
+            "pd-profile-handler",
+            "precise-prefix-cache-scorer",
+            "prefill-filter",
+            "prefill-header-handler",
+            "session-affinity-scorer",
+        }
+    ),
 )

@@ -2,15 +2,26 @@
 
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
-from test_bad_input import planned
+from test_bad_input import MODEL, planned
 
 import tools
 from components import inference_pool
+from stack.schedulers import schedulers
 
 pytestmark = pytest.mark.engine
+
+NOWHERE = """
+apiVersion: v1
+kind: Config
+clusters: [{name: nowhere, cluster: {server: "http://127.0.0.1:1"}}]
+contexts: [{name: nowhere, context: {cluster: nowhere, user: nobody}}]
+users: [{name: nobody, user: {}}]
+current-context: nowhere
+"""
 
 
 def test_it_knows_every_flag_that_it_is_given() -> None:
@@ -24,3 +35,36 @@ def test_it_knows_every_flag_that_it_is_given() -> None:
 
     assert given
     assert given <= {*re.findall(r"--[a-z][-a-z]*", said.stdout + said.stderr)}
+
+
+def reads(config: str, folder: Path) -> bool:
+    """Whether it takes the configuration, which it reads before it looks for its cluster."""
+    (folder / "config.yaml").write_text(config)
+    (folder / "kubeconfig").write_text(NOWHERE)
+    said = subprocess.run(  # noqa: S603 - our own words
+        [
+            tools.resolve("epp"),
+            *("--pool-name=pool", "--pool-namespace=default", "--tracing=false"),
+            f"--config-file={folder / 'config.yaml'}",
+        ],
+        env={"KUBECONFIG": str(folder / "kubeconfig")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Failed to " in said.stderr, "it ends, for want of a cluster at the latest"
+    return "loaded configuration from file/text successfully" in said.stderr
+
+
+@pytest.mark.parametrize("preset", schedulers())
+def test_it_takes_the_configuration_of_every_preset(preset: str, tmp_path: Path) -> None:
+    [model] = planned(models=[MODEL | {"scheduler": {"preset": preset}}]).models
+
+    assert reads(model.pool.picker_config, tmp_path)
+
+
+def test_it_refuses_a_plugin_that_it_does_not_know(tmp_path: Path) -> None:
+    [model] = planned().models
+
+    assert not reads(model.pool.picker_config.replace("queue-scorer", "queue-scorr"), tmp_path)

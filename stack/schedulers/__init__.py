@@ -1,0 +1,37 @@
+"""Ways for an endpoint picker to weigh pods: one module each, holding one `SCHEDULER`."""
+
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+PREFIX_CACHE: Mapping[str, Any] = {"maxPrefixBlocksToMatch": 2048}
+"""Of `prefix-cache-scorer`, which compares prompts in blocks of 64 characters. Its own limit of 256
+blocks ends after 16,384 characters, about 4,000 tokens: prompts that differ later than that look
+the same to it, and the guides' shared prefix alone has 6,000 tokens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """One plugin of the endpoint picker's only profile."""
+
+    type: str
+    weight: int | None = None
+    """Of a scorer; None for what is no scorer."""
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheduler:
+    plugins: tuple[Plugin, ...]
+
+
+@cache
+def schedulers() -> Mapping[str, Scheduler]:
+    """Every preset, named after its module: `prefix_heavy.py` is `prefix-heavy`."""
+    return {
+        module.name.replace("_", "-"): import_module(f"{__name__}.{module.name}").SCHEDULER
+        for module in pkgutil.iter_modules(__path__)
+    }

@@ -1,0 +1,177 @@
+"""How a model's pods are chosen: presets, plugins of one's own, and what is refused."""
+
+from typing import Any
+
+import pytest
+import yaml
+from test_bad_input import MODEL, planned, told
+
+from stack.releases import releases
+from stack.schedulers import schedulers
+
+
+def written(**scheduler: Any) -> dict[str, Any]:
+    """The EndpointPickerConfig of a stack whose model asks for that scheduler."""
+    [model] = planned(models=[MODEL | {"scheduler": scheduler}]).models
+    return yaml.safe_load(model.pool.picker_config)
+
+
+def wrong(**scheduler: Any) -> tuple[str, ...]:
+    return told(models=[MODEL | {"scheduler": scheduler}])
+
+
+def test_the_default_weighs_queue_cache_use_and_prefixes_as_llm_d_does() -> None:
+    [profile] = written()["schedulingProfiles"]
+
+    weights = {one["pluginRef"]: one.get("weight") for one in profile["plugins"]}
+
+    assert weights == {
+        "queue-scorer": 2,
+        "kv-cache-utilization-scorer": 2,
+        "prefix-cache-scorer": 3,
+        "max-score-picker": None,
+    }
+
+
+@pytest.mark.parametrize("preset", schedulers())
+def test_a_preset_names_several_pods_so_that_the_gateway_can_go_on_to_the_next(preset: str) -> None:
+    said = written(preset=preset)
+
+    [picker] = [one for one in said["plugins"] if one["type"].endswith("-picker")]
+
+    assert picker["parameters"]["maxNumOfEndpoints"] > 1
+    assert {"pluginRef": picker["type"]} in said["schedulingProfiles"][0]["plugins"]
+
+
+@pytest.mark.parametrize("preset", schedulers())
+def test_every_profile_refers_to_plugins_that_are_there(preset: str) -> None:
+    said = written(preset=preset)
+
+    there = {one["type"] for one in said["plugins"]}
+
+    assert {one["pluginRef"] for one in said["schedulingProfiles"][0]["plugins"]} == there
+
+
+@pytest.mark.parametrize("preset", schedulers())
+def test_prompts_are_compared_further_than_the_guides_shared_prefix_is_long(preset: str) -> None:
+    for plugin in written(preset=preset)["plugins"]:
+        if plugin["type"] == "prefix-cache-scorer":
+            characters = plugin["parameters"]["maxPrefixBlocksToMatch"] * 64
+            assert characters > 6000 * 4
+
+
+def test_plugins_of_ones_own_stand_in_one_profile_unless_profiles_are_given() -> None:
+    listed = [
+        {"type": "queue-scorer", "weight": 7},
+        {"type": "prefix-cache-scorer", "name": "long", "parameters": {"blockSize": 128}},
+    ]
+
+    said = written(plugins=listed)
+
+    assert said["plugins"][1] == {
+        "type": "prefix-cache-scorer",
+        "name": "long",
+        "parameters": {"blockSize": 128},
+    }
+    assert said["schedulingProfiles"] == [
+        {
+            "name": "default",
+            "plugins": [
+                {"pluginRef": "queue-scorer", "weight": 7},
+                {"pluginRef": "long"},
+                {"pluginRef": "max-score-picker"},
+            ],
+        }
+    ]
+
+
+def test_a_picker_of_ones_own_keeps_its_number() -> None:
+    said = written(
+        plugins=[
+            {"type": "queue-scorer"},
+            {"type": "random-picker", "parameters": {"maxNumOfEndpoints": 1}},
+        ],
+        profiles=[
+            {"name": "one", "plugins": [{"pluginRef": "queue-scorer", "weight": 1}]},
+            {"name": "two", "plugins": [{"pluginRef": "random-picker"}]},
+        ],
+    )
+
+    one, two = said["schedulingProfiles"]
+
+    assert {"type": "random-picker", "parameters": {"maxNumOfEndpoints": 1}} in said["plugins"]
+    assert {"pluginRef": "max-score-picker"} in one["plugins"]
+    assert two["plugins"] == [{"pluginRef": "random-picker"}]
+
+
+def test_an_unknown_plugin_is_told_with_the_one_that_was_meant() -> None:
+    [problem] = wrong(plugins=[{"type": "kv-cache-utilisation-scorer"}])
+
+    assert problem.startswith(
+        "`models[0].scheduler.plugins[0].type` is `kv-cache-utilisation-scorer`, expected one of "
+    )
+    assert problem.endswith("did you mean `kv-cache-utilization-scorer`?")
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "told_so"),
+    [
+        (
+            {"preset": "queue", "plugins": [{"type": "queue-scorer"}]},
+            (
+                "`models[0].scheduler.preset` is `queue`, expected either a preset or `plugins`, "
+                "not both"
+            ),
+        ),
+        (
+            {"plugins": [{"type": "queue-scorer"}, {"type": "queue-scorer"}]},
+            (
+                "`models[0].scheduler.plugins[1].name` is `queue-scorer`, expected a name that no "
+                "plugin before it has"
+            ),
+        ),
+        (
+            {"profiles": [{"name": "one", "plugins": [{"pluginRef": "queue-scorer"}]}]},
+            (
+                "`models[0].scheduler.profiles` is `given`, expected `plugins` beside it, for it "
+                "to refer to"
+            ),
+        ),
+        (
+            {
+                "plugins": [{"type": "queue-scorer"}],
+                "profiles": [{"name": "one", "plugins": [{"pluginRef": "queue-scorr"}]}],
+            },
+            (
+                "`models[0].scheduler.profiles[0].plugins[0].pluginRef` is `queue-scorr`, expected "
+                "one of queue-scorer; did you mean `queue-scorer`?"
+            ),
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(scheduler: dict[str, Any], told_so: str) -> None:
+    assert wrong(**scheduler) == (told_so,)
+
+
+@pytest.mark.parametrize("preset", schedulers())
+@pytest.mark.parametrize("release", releases())
+def test_a_release_has_the_plugins_of_every_preset_or_refuses_it(preset: str, release: str) -> None:
+    lacking = [
+        one.type
+        for one in schedulers()[preset].plugins
+        if one.type not in releases()[release].plugins
+    ]
+    asked: dict[str, Any] = {
+        "release": release,
+        "models": [MODEL | {"scheduler": {"preset": preset}}],
+    }
+
+    if lacking:
+        assert told(**asked) == (
+            (
+                f"`models[0].scheduler.preset` is `{preset}`, expected one whose plugins the "
+                f"release has: it has no `{lacking[0]}`"
+            ),
+        )
+    else:
+        assert planned(**asked).models
