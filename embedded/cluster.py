@@ -29,8 +29,6 @@ AGENT = "agent"
 """Runs the pods' containers; not one of kwokctl's components."""
 
 STAGES = Path(__file__).with_name("kwok.yaml")
-SERVICE_NETWORK = "198.19.0.0/16"
-"""Beside the pods' own; kwok.yaml names its first address, where pods find the API server."""
 NODE_NETWORK = "198.18.0"
 """The first addresses of the pods' network, which no pod gets."""
 
@@ -149,10 +147,7 @@ class Cluster:
                 "initial-advertise-peer-urls": peer,
                 "initial-cluster": f"node0={peer}",
             },
-            "kube-apiserver": {
-                "bind-address": "127.0.0.1",
-                "service-cluster-ip-range": SERVICE_NETWORK,
-            },
+            "kube-apiserver": {"bind-address": "127.0.0.1"},
             "kube-controller-manager": {"bind-address": "127.0.0.1"},
             "kube-scheduler": {"bind-address": "127.0.0.1"},
             "kwok-controller": {"server-address": f"127.0.0.1:{ports['kwok']}"},
@@ -208,8 +203,13 @@ class Cluster:
     def _await_agent(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while not self._agent_said.exists():
-            if not self._pid(AGENT) or time.monotonic() > deadline:
+            if not self._pid(AGENT):
                 raise ClusterError(self._why(AGENT))
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"the node agent was not ready after {READY_SECONDS:.0f} s: "
+                    f"read {self._log(AGENT)}, then `make up` again"
+                )
             time.sleep(0.05)
 
     @property

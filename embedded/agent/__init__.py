@@ -10,15 +10,19 @@ A pod whose containers have no program on this machine is left to kwok, which fa
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from embedded.agent.machine import Machine, MachineError
 
 
-def machine(root: Path) -> Machine:
-    """This machine, whose traces for the cluster in `root` lie there; MachineError where none."""
+def machine(root: Path, *, trees: Sequence[Path] = ()) -> Machine:
+    """This machine, whose traces for the cluster in `root` lie there; MachineError where none.
+
+    `trees` are what containers see of it beside the operating system.
+    """
     if sys.platform != "linux":
         raise MachineError("containers need Linux's namespaces, and this is not Linux")
     from embedded.agent.linux import Linux  # noqa: PLC0415 - cannot be imported elsewhere
 
-    return Linux(root / "machine")
+    return Linux(root / "machine", trees=trees)

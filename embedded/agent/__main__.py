@@ -4,6 +4,7 @@ It ends with its cluster. What it has running outlives it, and is taken over by 
 """
 
 import logging
+import os
 import shutil
 import sys
 import threading
@@ -17,6 +18,7 @@ from embedded.agent.api import Api, Mirror, Object
 from embedded.agent.events import Events
 from embedded.agent.machine import Machine, MachineError
 from embedded.agent.pod import ANNOTATION, SIMULATED, Node, Worker
+from embedded.agent.programs import PROGRAMS, trees
 from embedded.agent.services import POD_NETWORK, Services
 
 CHECKS_AT_A_TIME = 16
@@ -71,16 +73,21 @@ class Agent:
             services=services.all,
             take_address=self._addresses.take,
             free_memory=free_memory,
+            added=set(self._machine.pods()) if self._machine else set(),
             folder=self._folder,
             logs=root / "logs",
+            programs=PROGRAMS,
         )
         # A container is told of the Services that there are when it starts.
         services.wait()
-        self._pods = Mirror(
-            api, "/api/v1/pods", self._pod, fieldSelector="spec.nodeName!="
-        )
+        self._pods = Mirror(api, "/api/v1/pods", self._pod, fieldSelector="spec.nodeName!=")
         self._pods.synced.wait()
         self._forget()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the pods that run here are known to the machine no longer."""
+        return bool(self._machine and self._node.added and not self._machine.pods())
 
     def _pod(self, pod: Object) -> None:
         """Called for every change of a pod, in the thread that watches."""
@@ -131,17 +138,21 @@ def main(root: Path) -> None:
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     here, trouble = None, ""
     try:
-        here = machine(root)
+        here = machine(root, trees=trees())
         here.open()
     except MachineError as problem:
         here, trouble = None, str(problem)
-    Agent(root, here, trouble)
+    agent = Agent(root, here, trouble)
     # Whoever started us reads it: the agent is up, and what is wrong with the machine.
     part = root / ".agent"
     part.write_text(trouble)
     part.rename(root / "agent")
     while (root / "kubeconfig").exists():
         time.sleep(ALIVE_SECONDS)
+        if agent.lost:
+            # All ended with it, and what listened in its network is deaf: begin anew.
+            log.warning("the machine's node process is gone")
+            os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - ourselves
     log.info("the cluster is gone")
     if here:
         here.close()

@@ -63,8 +63,8 @@ class Api:
         content_type: str = "application/json",
         **query: str,
     ) -> Object:
-        with self._send(method, path, body, content_type, query) as answer:
-            said: Object = json.loads(answer.data or b"{}")
+        answer = self._send(method, path, body, content_type, query)
+        said: Object = json.loads(answer.data or b"{}")
         return said
 
     def get(self, path: str, **query: str) -> Object:
@@ -161,6 +161,11 @@ class Mirror:
                 time.sleep(RETRY_SECONDS)
             except urllib3.exceptions.HTTPError as error:  # in the middle of an answer
                 log.info("watching %s: %s", self._path, error)
+                time.sleep(RETRY_SECONDS)
+            except Exception:
+                # A defect, which must neither end the watch nor go unseen.
+                log.exception("watching %s", self._path)
+                version = None
                 time.sleep(RETRY_SECONDS)
 
     def _list(self) -> str:

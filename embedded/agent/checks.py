@@ -10,10 +10,12 @@ from typing import IO, Any
 
 from embedded.agent.machine import Endpoint
 
+_BODY_MAX = 10 << 10
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY = 0, 1, 3, 4, 6, 7
 _END_STREAM, _END_HEADERS, _ACKNOWLEDGED = 1, 4, 1
 _STREAM = 1
+_MESSAGE_HEAD = 5
 _SERVING = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 
@@ -38,11 +40,14 @@ class _Line(io.RawIOBase):
         self._hurry()
         return self._line.recv_into(buffer)
 
+    def close(self) -> None:
+        """Not here: who made the socket closes it, after the last read."""
+
     def sendall(self, data: bytes) -> None:
         self._hurry()
         self._line.sendall(data)
 
-    def makefile(self, _mode: str) -> IO[bytes]:
+    def makefile(self, _mode: str = "rb") -> IO[bytes]:
         return io.BufferedReader(self)
 
 
@@ -54,7 +59,9 @@ def _talk(
             return say(_Line(line, at, time.monotonic() + seconds))
     except TimeoutError:
         return f"no answer within {seconds:g} s"
-    except (OSError, EOFError, http.client.HTTPException) as error:
+    except OSError as error:
+        return error.strerror or str(error)
+    except (EOFError, http.client.HTTPException) as error:
         return str(error) or type(error).__name__
 
 
@@ -69,7 +76,9 @@ def http_get(
         connection = http.client.HTTPConnection(at.address, at.port)
         connection.sock = line
         connection.request("GET", path, headers={"Connection": "close", **headers})
-        status = connection.getresponse().status
+        response = connection.getresponse()
+        response.read(_BODY_MAX)  # a server may not like to be cut short
+        status = response.status
         ok = http.client.OK <= status < http.client.BAD_REQUEST
         return None if ok else f"HTTP status {status}"
 
@@ -93,18 +102,21 @@ def grpc(line: socket.socket, at: Endpoint, service: str, seconds: float) -> str
 
 def _said(line: _Line) -> str | None:
     """Read frames up to the answer, or up to the end of the call without one."""
-    answers = io.BufferedReader(line)
+    answers = line.makefile()
+    message = b""
     while True:
         kind, flags, stream, payload = _next_frame(answers)
         if kind == _DATA and stream == _STREAM:
-            return _status(payload)
-        if kind in (_SETTINGS, _PING) and not flags & _ACKNOWLEDGED:
+            message += payload
+            if len(message) >= _MESSAGE_HEAD + int.from_bytes(message[1:_MESSAGE_HEAD]):
+                return _status(message)
+        elif kind in (_SETTINGS, _PING) and not flags & _ACKNOWLEDGED:
             line.sendall(_frame(kind, _ACKNOWLEDGED, 0, payload if kind == _PING else b""))
-        elif kind in (_RESET, _GOAWAY) or (stream == _STREAM and flags & _END_STREAM):
+        if kind in (_RESET, _GOAWAY) or (stream == _STREAM and flags & _END_STREAM):
             return "no health of such a service is told there"
 
 
-def _next_frame(answers: io.BufferedReader) -> tuple[int, int, int, bytes]:
+def _next_frame(answers: IO[bytes]) -> tuple[int, int, int, bytes]:
     head = answers.read(9)
     if len(head) < 9:  # noqa: PLR2004 - a frame's head
         raise EOFError("the connection ended without an answer")
@@ -150,6 +162,6 @@ def _message(body: bytes) -> bytes:
 
 def _status(message: bytes) -> str | None:
     """HealthCheckResponse: an enumeration, field 1; left out it is 0."""
-    status = message[6] if len(message) > 6 else 0  # noqa: PLR2004 - head, tag, value
+    status = message[-1] if len(message) > _MESSAGE_HEAD else 0
     name = _SERVING.get(status, str(status))
     return None if name == "SERVING" else f"the service is {name}"

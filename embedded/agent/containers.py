@@ -38,8 +38,7 @@ def resolve(
         [expand(word, env) for word in container.get(part) or ()] for part in ("command", "args")
     ]
     kinds = {
-        volume["name"]: min(volume.keys() - {"name"})
-        for volume in pod["spec"].get("volumes") or ()
+        volume["name"]: min(volume.keys() - {"name"}) for volume in pod["spec"].get("volumes") or ()
     }
     return Program(
         argv=argv(local, *words),

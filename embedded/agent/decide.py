@@ -248,9 +248,7 @@ def _begin(container: Container, life: Life, now: float) -> tuple[Life, list[Act
     return replace(life, waiting=False), [Start(container.name)]
 
 
-def _run(
-    container: Container, pod: Pod, life: Life, now: float
-) -> tuple[Life, list[Action]]:
+def _run(container: Container, pod: Pod, life: Life, now: float) -> tuple[Life, list[Action]]:
     """Ask the probes that are due, and end what is no longer alive."""
     if life.kill_at is not None:
         return _carry_out(container, life, now)
@@ -346,7 +344,9 @@ def _stop(
             actions.append(Tell("Killing", f"Stopping container {one.name}"))
             lives[one.name], done = _ask_to_end(one, life, now, by)
         else:
-            lives[one.name], done = _carry_out(one, replace(life, kill_at=min(by, life.kill_at)), now)
+            lives[one.name], done = _carry_out(
+                one, replace(life, kill_at=min(by, life.kill_at)), now
+            )
         actions += done
     return actions
 

@@ -18,7 +18,7 @@ _SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['(.+)'\]")
 
 
 class NotYetError(Exception):
-    """What a container refers to and the cluster does not have; kubelet asks again, and so do we."""
+    """What a container refers to and the cluster does not have; kubelet asks again."""
 
 
 class Sources(Protocol):
@@ -66,9 +66,7 @@ def environment(
     for part in container.get("envFrom") or ():
         kind = "configMap" if "configMapRef" in part else "secret"
         reference: Object = part[f"{kind}Ref"]
-        values = data(
-            kind, reference["name"], sources, optional=bool(reference.get("optional"))
-        )
+        values = data(kind, reference["name"], sources, optional=bool(reference.get("optional")))
         made |= {
             f"{part.get('prefix', '')}{key}": value.decode(errors="replace")
             for key, value in (values or {}).items()

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 from embedded.agent import checks, node, records
@@ -28,7 +28,7 @@ from embedded.agent.machine import (
     Side,
 )
 from embedded.agent.process import Process
-from embedded.agent.relay import Forwarding, Relay
+from embedded.agent.relay import Relay
 
 PROJECT = Path(__file__).parents[2]
 
@@ -44,7 +44,6 @@ class Linux:
         self._root = root.resolve()
         self._trees = tuple(trees)
         self._relay: Relay | None = None
-        self._forwards: set[Forwarding] = set()
         self._relaying = threading.Lock()
 
     def open(self) -> None:
@@ -82,9 +81,6 @@ class Linux:
 
     def close(self) -> None:
         with self._relaying:
-            for forward in self._forwards:
-                forward.close()
-            self._forwards.clear()
             if self._relay:
                 self._relay.stop()
             self._relay = None
@@ -130,7 +126,7 @@ class Linux:
 
     def signal(self, pod: str, container: str, number: int) -> None:
         with contextlib.suppress(node.NoNodeError):
-            node.ask(self._root, "signal", pod, container, number)
+            node.ask(self._root, "send_signal", pod, container, number)
 
     def check_http(
         self, at: Endpoint, path: str, headers: Mapping[str, str], seconds: float
@@ -159,19 +155,17 @@ class Linux:
             ) from error
         with self._relaying:
             self._relay = self._relay or Relay(self._socket)
-            forward = self._relay.listen(listener, targets)
-            self._forwards.add(forward)
-        return forward
+            return self._relay.listen(listener, targets)
 
     def _socket(self, side: Side) -> socket.socket:
         """A socket stays on the side where it was made, whoever uses it."""
-        return socket.socket() if side is Side.HOST else node.ask(self._root, "socket")
+        return socket.socket() if side is Side.HOST else node.ask(self._root, "new_socket")
 
     def _process(self) -> Process | None:
         return Process.recorded(self._root / node.PROCESS)
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[int]:
+    def _locked(self) -> Generator[int]:
         """One agent at a time begins or ends the node process."""
         folder = os.open(self._root, os.O_RDONLY)
         try:

@@ -14,10 +14,10 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from embedded.agent import container, records, syscalls
 from embedded.agent.machine import Ended, MachineError, Program, Running
@@ -61,17 +61,19 @@ def ask(root: Path, request: str, *given: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _connected(root: Path) -> Iterator[socket.socket]:
+def _connected(root: Path) -> Generator[socket.socket]:
     try:
         with _short(root) as path, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
             line.connect(path)
             yield line
     except (FileNotFoundError, ConnectionError) as error:
         raise NoNodeError("the machine is not open, or its node process has ended") from error
+    except OSError as error:
+        raise MachineError(f"cannot ask the machine's node process: {error.strerror}") from error
 
 
 @contextlib.contextmanager
-def _short(root: Path) -> Iterator[str]:
+def _short(root: Path) -> Generator[str]:
     """A name for the socket that is short enough, however long the folder's is."""
     folder = os.open(root, os.O_PATH | os.O_CLOEXEC)
     try:
@@ -124,29 +126,30 @@ class _Node:
                 if key.fileobj is listener:
                     with contextlib.suppress(OSError):
                         self._answer(listener.accept()[0])
-                elif key.data in self._running:
-                    self._wait(*key.data)
+                elif key.data in self._running:  # or it has been waited for meanwhile
+                    pod, name = key.data
+                    self._wait(pod, name, os.WNOHANG)
 
     def _answer(self, line: socket.socket) -> None:
         with line:
             line.settimeout(REQUEST_SECONDS)
             if not (asked := line.recv(REQUEST_MAX)):
                 return
-            request, given = pickle.loads(asked)  # noqa: S301 - the folder is private to its user
             try:
+                request, given = pickle.loads(asked)  # noqa: S301 - the folder is private to its user
                 value = getattr(self, request)(*given)
             except (MachineError, OSError) as error:
                 value = MachineError(str(error))
             except Exception as error:  # noqa: BLE001 - every pod would end with this process
                 traceback.print_exc()
-                value = MachineError(f"{request}: {error!r}, see {self._root / LOG}")
+                value = MachineError(f"{error!r}, see {self._root / LOG}")
             if isinstance(value, socket.socket):
                 with value:
                     socket.send_fds(line, [pickle.dumps(None)], [value.fileno()])
             else:
                 line.send(pickle.dumps(value))
 
-    def socket(self) -> socket.socket:
+    def new_socket(self) -> socket.socket:
         """One for TCP that belongs to the pods' side, whoever uses it."""
         return socket.socket()
 
@@ -191,10 +194,10 @@ class _Node:
     def remove_pod(self, name: str) -> None:
         for pod, one in list(self._running):
             if pod == name:
-                self.signal(pod, one, signal.SIGKILL)
+                self.send_signal(pod, one, signal.SIGKILL)
                 self._wait(pod, one)
         if self._records.pop(name, None):
-            self._save()
+            records.save(self._root / RECORDS, self._records)
         if pod := self._pods.pop(name, None):
             self._links.remove(pod.device)
             os.close(pod.network)
@@ -208,51 +211,74 @@ class _Node:
         try:
             if self._privileged:
                 os.fchown(log, program.user, -1)  # /dev/stdout is opened by name
-            self._records.setdefault(pod, {})[name] = Running(started=time.time())
-            self._save()
-            failed, failure = os.pipe()
-            if (pid := self._fork()) == 0:
-                try:
-                    container.become(
-                        program,
-                        pod=pod,
-                        network=self._pods[pod].network,
-                        log=log,
-                        trees=trees,
-                        root=self._root,
-                        privileged=self._privileged,
-                    )
-                except container.CannotRunError as error:
-                    os.write(log, f"{error}\n".encode())
-                    os.write(failure, b"!")
-                    os._exit(error.code)
-                finally:
-                    os._exit(container.CANNOT_RUN)
+            self._record(pod, name, Running(started=time.time()))
+            try:
+                pid, executed = self._execute(pod, program, trees, log)
+            except OSError:
+                self._record(pod, name, None)
+                raise
         finally:
             os.close(log)
-        os.close(failure)
         handle = os.pidfd_open(pid)
         self._running[pod, name] = _Container(pid=pid, handle=handle)
         self._selector.register(handle, selectors.EVENT_READ, (pod, name))
-        # Executing the program closes the pipe.
-        if os.read(failed, 1):
+        if not executed:
             self._wait(pod, name)
-        os.close(failed)
+
+    def _execute(
+        self, pod: str, program: Program, trees: Sequence[Path], log: int
+    ) -> tuple[int, bool]:
+        """The first process of a PID namespace, and whether it has become the program."""
+        result, telling = os.pipe()
+        with os.fdopen(result, "rb") as failure:
+            try:
+                if not (pid := self._fork()):
+                    self._become(pod, program, trees, log, telling)
+            finally:
+                os.close(telling)  # the child's is closed by the program's execution
+            return pid, not failure.read()
 
     def _fork(self) -> int:
-        """The child is the first process of a PID namespace."""
+        """As `os.fork`, but the child begins a PID namespace."""
         syscalls.unshare(syscalls.NEW_PIDS)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            syscalls.enter(self._own_pids, syscalls.NEW_PIDS)
+            raise
         if pid:
             syscalls.enter(self._own_pids, syscalls.NEW_PIDS)
         return pid
+
+    def _become(
+        self, pod: str, program: Program, trees: Sequence[Path], log: int, telling: int
+    ) -> NoReturn:
+        """In the child: be the program, or say into `telling` that it cannot, and end."""
+        code = container.CANNOT_RUN
+        try:
+            container.become(
+                program,
+                pod=pod,
+                network=self._pods[pod].network,
+                log=log,
+                trees=trees,
+                hidden=self._root,
+                staging=self._root / EMPTY,
+                privileged=self._privileged,
+            )
+        except container.CannotRunError as error:
+            code = error.code
+            os.write(log, f"{error}\n".encode())
+        finally:
+            os.write(telling, b"!")
+            os._exit(code)
 
     def state(self, pod: str, name: str) -> Running | Ended | None:
         if (pod, name) in self._running:
             self._wait(pod, name, os.WNOHANG)
         return self._records.get(pod, {}).get(name)
 
-    def signal(self, pod: str, name: str, number: int) -> None:
+    def send_signal(self, pod: str, name: str, number: int) -> None:
         if one := self._running.get((pod, name)):
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(one.handle, number)
@@ -266,14 +292,21 @@ class _Node:
         self._selector.unregister(one.handle)
         os.close(one.handle)
         code = os.waitstatus_to_exitcode(status)
-        self._records[pod][name] = Ended(
-            started=self._records[pod][name].started,
-            ended=time.time(),
-            code=code if code >= 0 else 128 - code,
+        self._record(
+            pod,
+            name,
+            Ended(
+                started=self._records[pod][name].started,
+                ended=time.time(),
+                code=code if code >= 0 else 128 - code,
+            ),
         )
-        self._save()
 
-    def _save(self) -> None:
+    def _record(self, pod: str, name: str, state: Running | Ended | None) -> None:
+        if state:
+            self._records.setdefault(pod, {})[name] = state
+        else:
+            self._records.get(pod, {}).pop(name, None)
         records.save(self._root / RECORDS, self._records)
 
 

@@ -1,7 +1,6 @@
 """One pod: a thread that does what `decide` says, and writes down what became of it."""
 
 import collections
-import functools
 import logging
 import shutil
 import threading
@@ -18,7 +17,7 @@ from embedded.agent.environment import Addresses, NotYetError, service_variables
 from embedded.agent.events import Events
 from embedded.agent.machine import Endpoint, Machine, MachineError, Program, Side
 from embedded.agent.model import Check, check, memory, read
-from embedded.agent.programs import PROGRAMS, LocalProgram, SimulatedError
+from embedded.agent.programs import LocalProgram, SimulatedError
 from embedded.agent.status import Waiting, remembered, seconds_of, status
 from tools import Missing
 
@@ -54,10 +53,12 @@ class Node:
     take_address: Callable[[str, str | None], str]
     """Pod, the address it had -> the one it has."""
     free_memory: Callable[[], int]
+    added: set[str]
+    """Pods that the machine was given and has still."""
     folder: Path
     """Of the pods' volumes."""
     logs: Path
-    programs: Mapping[str, LocalProgram] = PROGRAMS
+    programs: Mapping[str, LocalProgram]
 
 
 class Worker:
@@ -218,9 +219,7 @@ class Worker:
         return False
 
     def _tell(self, told: decide.Tell) -> None:
-        self._node.events.tell(
-            self._pod, "Pod", told.reason, told.message, warning=told.warning
-        )
+        self._node.events.tell(self._pod, "Pod", told.reason, told.message, warning=told.warning)
 
     def _start(self, name: str) -> bool:
         machine = self._node.machine
@@ -230,6 +229,7 @@ class Worker:
         self._retry = time.time() + RETRY_SECONDS
         try:
             machine.add_pod(self._uid, self._here.pod)
+            self._node.added.add(self._uid)
             self._fill()
             machine.start(self._uid, name, self._program(name))
         except (NotYetError, ValueError) as problem:
@@ -379,9 +379,7 @@ class Worker:
             return
         body: Object = {"metadata": {"uid": self._uid}, "status": said}
         try:
-            self._pod = self._node.api.request(
-                "PATCH", f"{self._path}/status", body, STRATEGIC
-            )
+            self._pod = self._node.api.request("PATCH", f"{self._path}/status", body, STRATEGIC)
         except ApiError as error:
             if error.code != NOT_FOUND:
                 raise
@@ -398,6 +396,7 @@ class Worker:
 
     def _clear(self) -> None:
         if self._node.machine:
+            self._node.added.discard(self._uid)
             self._node.machine.remove_pod(self._uid)
         shutil.rmtree(self._folder, ignore_errors=True)
         shutil.rmtree(self._logs, ignore_errors=True)

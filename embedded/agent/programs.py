@@ -1,5 +1,6 @@
 """Which images have a program on this machine, and how it is started."""
 
+import contextlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,14 @@ PROGRAMS: Mapping[str, LocalProgram] = {
     ),
 }
 """Repository of the image -> what runs here in its place, whatever the image's version."""
+
+
+def trees() -> list[Path]:
+    """What the programs need to see of this machine: themselves, and Python."""
+    found = [Path(sys.prefix), Path(sys.base_prefix), ROOT / "simulator"]
+    with contextlib.suppress(tools.Missing):
+        found.append(tools.resolve("epp").resolve().parent)
+    return [path for path in found if path.exists() and path != Path("/usr")]
 
 
 def repository(image: str) -> str:

@@ -6,112 +6,119 @@ import random
 import socket
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from embedded.agent.machine import Endpoint, MachineError, Side
 
 CONNECT_SECONDS = 5.0
-_RESET = struct.pack("ii", 1, 0)
+BACKLOG = 1024
+_RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Relay:
     """`new_socket` makes one that belongs to a side."""
 
     def __init__(self, new_socket: Callable[[Side], socket.socket]) -> None:
-        self._new_socket = new_socket
+        self.new_socket = new_socket
+        self.forwards: set[Forward] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
     def listen(
         self, listener: socket.socket, targets: Callable[[], Sequence[Endpoint]]
-    ) -> "Forwarding":
-        forwarding = Forwarding(self._loop, self._new_socket, targets)
-        forwarding.listen(listener)
-        return forwarding
+    ) -> "Forward":
+        forward = Forward(self, targets)
+        self.run(forward.begin(listener))
+        return forward
 
     def stop(self) -> None:
+        for forward in list(self.forwards):
+            forward.close()
+        self.run(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
+    def run(self, step: Coroutine[None, None, None]) -> None:
+        """On the relay's thread, and wait for it."""
+        asyncio.run_coroutine_threadsafe(step, self._loop).result()
 
-class Forwarding:
+
+class Forward:
     """All that one listener accepts."""
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        new_socket: Callable[[Side], socket.socket],
-        targets: Callable[[], Sequence[Endpoint]],
-    ) -> None:
-        self._loop = loop
-        self._new_socket = new_socket
+    def __init__(self, relay: Relay, targets: Callable[[], Sequence[Endpoint]]) -> None:
+        self._relay = relay
         self._targets = targets
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._joining: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server
         self.ends: set[_End] = set()
 
-    def listen(self, listener: socket.socket) -> None:
-        async def begin() -> None:
-            self._server = await self._loop.create_server(
-                lambda: _Accepted(self), sock=listener, backlog=1024
-            )
-
-        asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
+    async def begin(self, listener: socket.socket) -> None:
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Accepted(self), sock=listener, backlog=BACKLOG
+        )
+        self._relay.forwards.add(self)
 
     def close(self) -> None:
-        async def end() -> None:
-            if self._server:
-                self._server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            for one in list(self.ends):
-                one.cut()
-            await asyncio.sleep(0)  # in which the sockets are closed
+        if self in self._relay.forwards:
+            self._relay.run(self._end())
 
-        if self._loop.is_running():
-            asyncio.run_coroutine_threadsafe(end(), self._loop).result()
+    async def _end(self) -> None:
+        self._relay.forwards.discard(self)
+        self._server.close()
+        for task in self._joining:
+            task.cancel()
+        await asyncio.gather(*self._joining, return_exceptions=True)
+        for end in list(self.ends):
+            end.cut()
+        await asyncio.sleep(0)  # when this goes on, their sockets are closed
 
     def join(self, accepted: "_End") -> None:
         """Find the other end for a connection, and let it flow."""
-        task = self._loop.create_task(self._join(accepted))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = asyncio.get_running_loop().create_task(self._join(accepted))
+        self._joining.add(task)
+        task.add_done_callback(self._joining.discard)
 
     async def _join(self, accepted: "_End") -> None:
         targets = list(self._targets())
         random.shuffle(targets)
         for target in targets:
             with contextlib.suppress(OSError, MachineError):
-                line = await asyncio.to_thread(self._new_socket, target.side)
-                try:
-                    line.setblocking(False)  # noqa: FBT003 - the standard library's own
-                    async with asyncio.timeout(CONNECT_SECONDS):
-                        await self._loop.sock_connect(line, (target.address, target.port))
-                    await self._loop.create_connection(lambda: _End(self, accepted), sock=line)
-                except BaseException:
-                    line.close()
-                    raise
+                line = await self._connect(target)
+                await asyncio.get_running_loop().create_connection(
+                    lambda: _End(self, accepted), sock=line
+                )
                 return
         accepted.cut()
 
+    async def _connect(self, target: Endpoint) -> socket.socket:
+        line = await asyncio.to_thread(self._relay.new_socket, target.side)
+        try:
+            line.setblocking(False)  # noqa: FBT003 - the standard library's own
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await asyncio.get_running_loop().sock_connect(line, (target.address, target.port))
+        except BaseException:
+            line.close()
+            raise
+        return line
+
 
 class _End(asyncio.Protocol):
-    """One end of a carried connection; what it receives its peer sends."""
+    """One end of a carried connection: what it receives, its peer sends."""
 
     transport: asyncio.Transport
 
-    def __init__(self, forwarding: Forwarding, peer: "_End | None" = None) -> None:
-        self._forwarding = forwarding
+    def __init__(self, forward: Forward, peer: "_End | None" = None) -> None:
+        self._forward = forward
         self.peer = peer
-        self._ended = False
+        self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP's is
         self.transport = transport
-        self._forwarding.ends.add(self)
+        self._forward.ends.add(self)
         if self.peer:
             self.peer.peer = self
             self.peer.transport.resume_reading()
@@ -122,10 +129,10 @@ class _End(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """It sends no more, but may still receive."""
-        self._ended = True
+        self.ended = True
         if self.peer:
             self.peer.transport.write_eof()
-            if self.peer._ended:  # noqa: SLF001 - the same class
+            if self.peer.ended:
                 self.peer.transport.close()
                 self.transport.close()
         return True
@@ -139,15 +146,15 @@ class _End(asyncio.Protocol):
             self.peer.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._forwarding.ends.discard(self)
+        self._forward.ends.discard(self)
         if exc and self.peer:
             self.peer.cut()
 
     def cut(self) -> None:
-        """End it in a way that the other side cannot take for the end of what was sent."""
+        """End it in a way that nobody takes for the end of what was to be sent."""
         if line := self.transport.get_extra_info("socket"):
             with contextlib.suppress(OSError):
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
         self.transport.abort()
 
 
@@ -155,4 +162,4 @@ class _Accepted(_End):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.transport.pause_reading()
-        self._forwarding.join(self)
+        self._forward.join(self)

@@ -65,7 +65,11 @@ def targets(slices: Sequence[Object], route: Route) -> list[Endpoint]:
         labels = metadata.get("labels") or {}
         if metadata["namespace"] != namespace or labels.get("kubernetes.io/service-name") != name:
             continue
-        ports = [port["port"] for port in one.get("ports") or () if (port.get("name") or "") == route.port]
+        ports = [
+            port["port"]
+            for port in one.get("ports") or ()
+            if (port.get("name") or "") == route.port
+        ]
         found += [
             Endpoint(Side.PODS, address, port)
             for endpoint in one.get("endpoints") or ()
@@ -89,9 +93,7 @@ class Services:
         self._open: dict[Route, Forward] = {}
         self._wake = threading.Event()
         self._services = Mirror(api, "/api/v1/services", lambda _one: self._wake.set())
-        self._slices = Mirror(
-            api, "/apis/discovery.k8s.io/v1/endpointslices", lambda _one: None
-        )
+        self._slices = Mirror(api, "/apis/discovery.k8s.io/v1/endpointslices", lambda _one: None)
         threading.Thread(target=self._run, name="services", daemon=True).start()
 
     def all(self) -> list[Object]:
@@ -165,9 +167,7 @@ class Services:
         if balanced and not problem:
             told: list[Object] = [{"ip": self._address(), "ipMode": "Proxy"}]
         if problem:
-            self._events.tell(
-                service, "Service", "LoadBalancerFailed", problem, warning=True
-            )
+            self._events.tell(service, "Service", "LoadBalancerFailed", problem, warning=True)
         if [(one.get("ip"), one.get("ipMode")) for one in there] == [
             (one["ip"], one["ipMode"]) for one in told
         ]:

@@ -216,7 +216,9 @@ def _remembered(model: Container, said: Object) -> Life:
         restarts=said["restartCount"],
         short=said["restartCount"] + (not alive),
         tallies={
-            check: passed for check, good in known.items() if good and alive and check in model.probes
+            check: passed
+            for check, good in known.items()
+            if good and alive and check in model.probes
         },
     )
 

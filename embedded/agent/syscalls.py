@@ -3,7 +3,7 @@
 import contextlib
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 NEW_USER = 0x10000000
@@ -66,7 +66,7 @@ def seal(target: Path, *, below: bool, read_only: bool = True, devices: bool = F
 
 
 @contextlib.contextmanager
-def changed_root(root: Path) -> Iterator[None]:
+def changed_root(root: Path) -> Generator[None]:
     """Move to `root`, a mount; what was there before can be mounted from until the end of this."""
     old = os.open("/", os.O_PATH | os.O_CLOEXEC)
     os.chdir(root)

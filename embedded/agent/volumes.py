@@ -61,8 +61,9 @@ def _files(
             yield said["path"], File(token(said).encode(), mode)
         case "downwardAPI":
             for item in said.get("items") or ():
-                yield item["path"], File(
-                    _downward(pod, item, addresses).encode(), item.get("mode", mode)
+                yield (
+                    item["path"],
+                    File(_downward(pod, item, addresses).encode(), item.get("mode", mode)),
                 )
         case _:
             name = said.get("secretName") or said["name"]
@@ -141,9 +142,7 @@ def mounts(
         if kinds[one["name"]] == "emptyDir":
             if inner:
                 empty(source)
-            yield Mount(
-                source=source, target=one["mountPath"], read_only=bool(one.get("readOnly"))
-            )
+            yield Mount(source=source, target=one["mountPath"], read_only=bool(one.get("readOnly")))
         else:
             # A single file is bound itself, since a link would be followed only once.
             yield Mount(
