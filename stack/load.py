@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from stack import config, crds, problems
 from stack.kinds import ClusterKind, GatewayKind
-from stack.plan import Plan, plan
+from stack.plan import Plan
+from stack.planner import plan
 
 
 def load(*, clusters: Mapping[str, ClusterKind[Any]], gateways: Mapping[str, GatewayKind]) -> Plan:

@@ -1,6 +1,7 @@
 """Kubernetes quantities: `500m` cores, `64Gi` of memory."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 
 _UNITS = {
@@ -20,3 +21,7 @@ def parse(quantity: str) -> Decimal:
     if unit not in _UNITS:
         raise ValueError(f"`{quantity}` is not a Kubernetes quantity")
     return Decimal(number) * _UNITS[unit]
+
+
+def parse_all(quantities: Mapping[str, str]) -> dict[str, Decimal]:
+    return {kind: parse(quantity) for kind, quantity in quantities.items()}

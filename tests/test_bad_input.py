@@ -13,7 +13,8 @@ from recording import Deploy
 from components import clusters, gateways
 from stack import config, problems
 from stack.hardware import targets
-from stack.plan import Plan, plan
+from stack.plan import Plan
+from stack.planner import plan
 from stack.problems import StackError
 from stack.releases import releases
 
