@@ -18,14 +18,40 @@ from bench.routing.parameters import KV_CACHE, MODEL, REPLICAS, Arm
 from bench.running import BenchError
 from bench.stage import ROOT, ROUTING, Stack, environment
 from components.gateways import standalone
+from components.pods import USER
 from stack.config import Names
+from stack.kinds import Behind
+from stack.planner import MODEL_PORT
 from stack.releases import releases
 
 NAMESPACE = Names().namespace
 PICKER = f"gaie-{Names().postfix}-epp"
+GATEWAY = f"infra-{Names().postfix}-inference-gateway"
+DECODE = f"ms-{Names().postfix}-llm-d-modelservice-decode"
 PLAIN = "bench-plain-envoy"
-FRONT = "bench-endpoint-picker"
+PLAIN_PORT = 8082
+"""Of a cluster's one load balancer, where the gateway has its own."""
+RELEASE = "v0.5"
+FOR_THE_BENCH = json.dumps(
+    [
+        # Opens /reset_prefix_cache.
+        {
+            "op": "add",
+            "path": "/spec/template/spec/containers/0/env/-",
+            "value": {"name": "VLLM_SERVER_DEV_MODE", "value": "1"},
+        },
+        # Envoy and endpoint picker look at each piece of an answer, and this machine is small.
+        {
+            "op": "add",
+            "path": "/spec/template/spec/containers/0/args/-",
+            "value": "--stream-interval=8",
+        },
+    ]
+)
+"""What the model servers are told beyond what the stack says; Pulumi leaves it alone until it has
+something to change there."""
 READY_SECONDS = 120
+TIMEOUT = f"--timeout={READY_SECONDS}s"
 IN_A_ROW = 3
 """Answers, before a new endpoint picker counts as ready: its Envoy listens before it does."""
 
@@ -34,14 +60,17 @@ class Stacked:
     """Within `bench.stage.stage`, which removes it."""
 
     def __init__(self, arms: Sequence[Arm]) -> None:
-        self._plain = {arm.name: arm for arm in arms if arm.balancing}
         presets = [arm.preset for arm in arms if arm.preset]
         self._preset = presets[0]
         self._stack = Stack.create(ROUTING, ROOT, config(self._preset))
         self._stack.act("up")
-        self._picker = self._expose(FRONT, {"inferencepool": PICKER})
-        self._envoy = self._plain_envoy()
-        self.servers: Mapping[str, str] = {pod: f"{self._envoy}/{pod}" for pod in self._addresses()}
+        self._kubectl("patch", f"deployment/{DECODE}", "--type=json", f"--patch={FOR_THE_BENCH}")
+        self._rolled_out(DECODE)
+        pods = self._addresses()
+        self._apply(plain_envoy(pods, {arm.name: arm.balancing for arm in arms if arm.balancing}))
+        self._kubectl("wait", "--for=condition=Ready", f"pod/{PLAIN}", TIMEOUT)
+        self._picker, self._envoy = self._url(GATEWAY), self._url(PLAIN)
+        self.servers: Mapping[str, str] = {pod: f"{self._envoy}/{pod}" for pod in pods}
 
     def ready(self, arm: Arm) -> str:
         """Where to send requests; nothing before it remembers any."""
@@ -58,37 +87,35 @@ class Stacked:
             self._stack.write(config(preset))
             self._stack.act("up")
             self._preset = preset
-        else:
-            self._kubectl("delete", "pod", f"--selector=inferencepool={PICKER}", "--grace-period=1")
-            self._kubectl("rollout", "status", f"deployment/{PICKER}")
+        # Those too that still give answers to what came before a new configuration.
+        self._kubectl("delete", "pod", f"--selector=inferencepool={PICKER}", "--grace-period=1")
+        self._rolled_out(PICKER)
+
+    def _rolled_out(self, deployment: str) -> None:
+        self._kubectl("rollout", "status", f"deployment/{deployment}", TIMEOUT)
 
     def _addresses(self) -> dict[str, str]:
         """Address of each model server."""
         found = json.loads(
             self._kubectl("get", "pods", "--selector=llm-d.ai/role=decode", "--output=json")
         )
-        pods = {one["metadata"]["name"]: one["status"]["podIP"] for one in found["items"]}
+        pods = {
+            one["metadata"]["name"]: one["status"]["podIP"]
+            for one in found["items"]
+            if "deletionTimestamp" not in one["metadata"]
+        }
         if len(pods) != REPLICAS:
             raise BenchError(f"{len(pods)} model servers run, expected {REPLICAS}")
         return pods
 
-    def _plain_envoy(self) -> str:
-        settings = proxy.bootstrap(self._addresses(), self._plain)
-        self._apply(plain_pod(settings))
-        self._kubectl(
-            "wait", "--for=condition=Ready", f"pod/{PLAIN}", f"--timeout={READY_SECONDS}s"
-        )
-        return self._expose(PLAIN, {"app.kubernetes.io/name": PLAIN})
-
-    def _expose(self, name: str, selector: Mapping[str, str]) -> str:
-        """URL of the Envoy in the pod that is selected."""
-        self._apply([balancer(name, selector)])
-        ingress = "{.status.loadBalancer.ingress[0].ip}"
-        self._kubectl(
-            "wait", f"--for=jsonpath={ingress}", f"service/{name}", f"--timeout={READY_SECONDS}s"
-        )
-        address = self._kubectl("get", "service", name, f"--output=jsonpath={ingress}")
-        return f"http://{address}:{standalone.PORT}"
+    def _url(self, service: str) -> str:
+        """Where this machine reaches it."""
+        balancer = "jsonpath={.status.loadBalancer.ingress[0].ip}"
+        self._kubectl("wait", f"--for={balancer}", f"service/{service}", TIMEOUT)
+        said = self._kubectl("get", "service", service, "--output=json")
+        found = json.loads(said)
+        address = found["status"]["loadBalancer"]["ingress"][0]["ip"]
+        return f"http://{address}:{found['spec']['ports'][0]['port']}"
 
     def _apply(self, objects: Sequence[Mapping[str, Any]]) -> None:
         items = {"apiVersion": "v1", "kind": "List", "items": objects}
@@ -115,6 +142,7 @@ class Stacked:
 def config(preset: str) -> dict[str, Any]:
     """Of the stack."""
     return {
+        "llm-d:release": RELEASE,
         "llm-d:cluster": {"kind": "embedded"},
         "llm-d:hardware": "simulated",
         "llm-d:models": [
@@ -128,11 +156,13 @@ def config(preset: str) -> dict[str, Any]:
     }
 
 
-def plain_pod(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The Envoy that asks nobody, and its configuration."""
-    stack = config("default")
-    sidecar = standalone.sidecar(releases()[stack.get("llm-d:release", "v0.5")])
-    metadata = {"name": PLAIN, "labels": {"app.kubernetes.io/name": PLAIN}}
+def plain_envoy(pods: Mapping[str, str], arms: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The Envoy that asks nobody, and a Service that this machine reaches it by."""
+    behind = Behind(host="", port=MODEL_PORT, fails_open=False)
+    sidecar = standalone.sidecar(releases()[RELEASE], behind)
+    settings = yaml.safe_dump(proxy.bootstrap(pods, arms), sort_keys=False)
+    labels = {"app.kubernetes.io/name": PLAIN}
+    metadata = {"name": PLAIN, "labels": labels}
     container = {
         "name": "envoy",
         "image": sidecar.image,
@@ -140,46 +170,32 @@ def plain_pod(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
         "args": [*sidecar.args, "--concurrency", "1"],
         "readinessProbe": {"httpGet": {"path": sidecar.ready_path, "port": sidecar.admin_port}},
         "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
         },
         "volumeMounts": [{"name": "config", "mountPath": sidecar.config_dir}],
     }
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": metadata,
-            "data": {"envoy.yaml": yaml.safe_dump(dict(settings), sort_keys=False)},
+    pod = {
+        "automountServiceAccountToken": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": metadata,
-            "spec": {
-                "automountServiceAccountToken": False,
-                "containers": [container],
-                "volumes": [{"name": "config", "configMap": {"name": PLAIN}}],
-            },
-        },
-    ]
-
-
-def balancer(name: str, selector: Mapping[str, str]) -> dict[str, Any]:
-    """A Service that this machine reaches."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": name},
-        "spec": {
-            "type": "LoadBalancer",
-            "selector": dict(selector),
-            "ports": [{"port": standalone.PORT, "targetPort": standalone.PORT}],
-        },
+        "containers": [container],
+        "volumes": [{"name": "config", "configMap": {"name": PLAIN}}],
     }
+    service = {
+        "type": "LoadBalancer",
+        "selector": labels,
+        "ports": [{"port": PLAIN_PORT, "targetPort": sidecar.port}],
+    }
+    one = {"apiVersion": "v1", "metadata": metadata}
+    return [
+        {**one, "kind": "ConfigMap", "data": {"envoy.yaml": settings}},
+        {**one, "kind": "Pod", "spec": pod},
+        {**one, "kind": "Service", "spec": service},
+    ]
 
 
 def answers(url: str) -> None:
