@@ -24,6 +24,7 @@ from stack.kinds import Behind
 from stack.planner import MODEL_PORT
 from stack.releases import releases
 
+CLUSTER = ROOT / ".state" / "clusters" / ROUTING
 NAMESPACE = Names().namespace
 PICKER = f"gaie-{Names().postfix}-epp"
 GATEWAY = f"infra-{Names().postfix}-inference-gateway"
@@ -64,6 +65,8 @@ class Stacked:
         self._preset = presets[0]
         self._stack = Stack.create(ROUTING, ROOT, config(self._preset))
         self._stack.act("up")
+        if trouble := (CLUSTER / "agent").read_text():
+            raise BenchError(f"pods do not run on this machine: {trouble}")
         self._kubectl("patch", f"deployment/{DECODE}", "--type=json", f"--patch={FOR_THE_BENCH}")
         self._rolled_out(DECODE)
         pods = self._addresses()
@@ -122,10 +125,9 @@ class Stacked:
         self._kubectl("apply", "--filename=-", said=json.dumps(items))
 
     def _kubectl(self, *words: str, said: str = "") -> str:
-        kubeconfig = ROOT / ".state" / "clusters" / ROUTING / "kubeconfig"
         done = subprocess.run(  # noqa: S603 - our own words
             [
-                *(tools.resolve("kubectl"), f"--kubeconfig={kubeconfig}"),
+                *(tools.resolve("kubectl"), f"--kubeconfig={CLUSTER / 'kubeconfig'}"),
                 *(f"--namespace={NAMESPACE}", *words),
             ],
             env=environment(),
