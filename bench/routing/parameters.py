@@ -50,9 +50,10 @@ class Workload:
     prefix_tokens: int
     question_tokens: int
     output_tokens: int
-    warm_up_rounds: int
-    """Requests of every group before what is measured, which begins when all are answered."""
+    warm_everywhere: bool
+    """Whether each replica itself is shown every prefix first, whoever would choose it."""
     warm_up_rate: float
+    """Of one request of every group; what is measured begins when all are answered."""
     stages: Sequence[Stage]
 
 
@@ -63,8 +64,8 @@ PRESSURE = Workload(
     prefix_tokens=3000,
     question_tokens=600,
     output_tokens=64,
-    warm_up_rounds=1,
-    # As the guide's: below what the servers sustain, and each prompt's group once.
+    warm_everywhere=False,
+    # As the guide's: no more than the servers sustain.
     warm_up_rate=25,
     stages=(
         Stage(rate=12, seconds=3),
@@ -81,10 +82,9 @@ CONTROL = Workload(
     prefix_tokens=1500,
     question_tokens=600,
     output_tokens=64,
-    # Round robin has then shown every replica most of the groups.
-    warm_up_rounds=REPLICAS,
-    warm_up_rate=40,
-    # Every replica is warm, so that eight sustain about 85/s: a sixth and a half of that.
+    warm_everywhere=True,
+    warm_up_rate=25,
+    # Eight warm replicas sustain about 85/s: a sixth and a half of that.
     stages=(Stage(rate=14, seconds=2), Stage(rate=42, seconds=2)),
 )
 
@@ -112,14 +112,14 @@ RANDOM = Arm(
     "connection",
     balancing="RANDOM",
 )
-DEFAULT = Arm(name="default", says="queue 2, KV cache 2, prefix 3: the guide's", preset="default")
+DEFAULT = Arm(name="default", says="queue 2, KV cache 2, prefix 3: llm-d's", preset="default")
 QUEUE = Arm(name="queue", says="queue alone", preset="queue")
 MULTI_FACTOR = Arm(
-    name="multi-factor", says="queue, KV cache and prefix alike", preset="multi-factor"
+    name="multi-factor",
+    says="queue 1, KV cache 2, prefix 3: the OpenShift guide's",
+    preset="multi-factor",
 )
-PREFIX_HEAVY = Arm(
-    name="prefix-heavy", says="prefix over queue and KV cache", preset="prefix-heavy"
-)
+PREFIX_HEAVY = Arm(name="prefix-heavy", says="queue 1, KV cache 1, prefix 5", preset="prefix-heavy")
 BALANCED = Arm(name="balanced", says="the default, and running requests 1: ours", preset="balanced")
 
 

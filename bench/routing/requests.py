@@ -37,9 +37,8 @@ def load(workload: Workload, seed: int) -> Load:
             for (at, stage), group in zip(moments, _shuffled(random, len(prefixes)), strict=False)
         ]
 
-    evenly = range(workload.warm_up_rounds * workload.groups)
     return Load(
-        warm_up=requests((index / workload.warm_up_rate, 0) for index in evenly),
+        warm_up=requests((index / workload.warm_up_rate, 0) for index in range(workload.groups)),
         measured=requests(_poisson(random, workload.stages)),
     )
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -77,7 +77,9 @@ def run_all(
 def _run(
     url: str, arm: Arm, workload: Workload, seed: int, wanted: Load, pods: Mapping[str, str]
 ) -> Run:
-    asyncio.run(client.send(url, wanted.warm_up, output_tokens=workload.output_tokens))
+    if workload.warm_everywhere:
+        asyncio.run(_warm(pods.values(), wanted))
+    asyncio.run(_warm([url], wanted))
     before, began, busy, own = (
         servers.counters(pods),
         time.monotonic(),
@@ -103,6 +105,11 @@ def _run(
         harness=harness,
         failures=failures[:5],
     )
+
+
+async def _warm(urls: Iterable[str], wanted: Load) -> None:
+    """A token is enough: it is the prompts that have to be known."""
+    await asyncio.gather(*(client.send(url, wanted.warm_up, output_tokens=1) for url in urls))
 
 
 def _busy() -> float:
