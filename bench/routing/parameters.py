@@ -120,7 +120,7 @@ MULTI_FACTOR = Arm(
     preset="multi-factor",
 )
 PREFIX_HEAVY = Arm(name="prefix-heavy", says="queue 1, KV cache 1, prefix 5", preset="prefix-heavy")
-BALANCED = Arm(name="balanced", says="the default, and running requests 1: ours", preset="balanced")
+BALANCED = Arm(name="balanced", says="the default, and running requests 2: ours", preset="balanced")
 
 
 @dataclass(frozen=True, kw_only=True)

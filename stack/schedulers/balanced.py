@@ -15,6 +15,6 @@ SCHEDULER = Scheduler(
         Plugin(type="queue-scorer", weight=2),
         Plugin(type="kv-cache-utilization-scorer", weight=2),
         Plugin(type="prefix-cache-scorer", weight=3, parameters=PREFIX_CACHE),
-        Plugin(type="running-requests-size-scorer", weight=1),
+        Plugin(type="running-requests-size-scorer", weight=2),
     ),
 )
