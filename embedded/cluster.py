@@ -85,9 +85,9 @@ class Cluster:
                 self._remove()
                 self._create(port)
                 self._complete.touch()
-            self._start_agent()
+            agent = self._start_agent()
             self._apply(nodes)
-            self._await_agent()
+            self._await_agent(agent)
             return self._uid()
 
     def start(self) -> None:
@@ -96,8 +96,7 @@ class Cluster:
             if not self._complete.exists():
                 raise ClusterError("there is no embedded cluster yet: `make up` makes one")
             self._start()
-            self._start_agent()
-            self._await_agent()
+            self._await_agent(self._start_agent())
 
     def stop(self) -> None:
         """End the processes, the pods' too, and keep the data."""
@@ -180,10 +179,10 @@ class Cluster:
             self._kwokctl("start", "cluster")
             self._wait()
 
-    def _start_agent(self) -> None:
-        """Have the agent run; what one before it had running is taken over."""
+    def _start_agent(self) -> "subprocess.Popen[bytes] | None":
+        """Have the agent run; what one before it had running is taken over. None if it runs."""
         if self._pid(AGENT):
-            return
+            return None
         self._agent_said.unlink(missing_ok=True)
         interpreter = here().venv / "bin" / "python"
         with self._log(AGENT).open("ab") as log:
@@ -199,11 +198,12 @@ class Cluster:
                 start_new_session=True,
             )
         (self._home / "pids" / f"{AGENT}.pid").write_text(str(agent.pid))
+        return agent
 
-    def _await_agent(self) -> None:
+    def _await_agent(self, agent: "subprocess.Popen[bytes] | None") -> None:
         deadline = time.monotonic() + READY_SECONDS
         while not self._agent_said.exists():
-            if not self._pid(AGENT):
+            if agent and agent.poll() is not None:
                 raise ClusterError(self._why(AGENT))
             if time.monotonic() > deadline:
                 raise ClusterError(

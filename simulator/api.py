@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -44,6 +45,20 @@ def application(server: Server, options: Options) -> web.Application:
             ]
         )
     return app
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    text: str
+    reason: str
+    """Why it ends."""
+    produced: str
+    """The text with the stop string that ended it."""
+
+    @property
+    def length(self) -> int:
+        """Tokens."""
+        return tokens.count(self.produced)
 
 
 class _Api:
@@ -130,7 +145,7 @@ class _Api:
             models=options.models,
             max_model_len=options.max_model_len,
         )
-        text, reason, length = _answer(ask, options.seed)
+        answer = _answer(ask, options.seed)
         identity = request.headers.get("X-Request-Id") or uuid4().hex
         reply = Reply(
             chat=chat,
@@ -141,23 +156,25 @@ class _Api:
         )
         work = Request(
             prompt=reply.prompt_tokens,
-            output=length,
-            hashes=tokens.hashes(ask.prompt, text, options.block_size),
+            output=answer.length,
+            hashes=tokens.hashes(ask.prompt, answer.produced, options.block_size),
         )
         if ask.stream:
-            return await self._stream(request, ask, reply, work, text, reason)
-        async with aclosing(self._server.tokens(work, reason=reason, every=None)) as news:
+            return await self._stream(request, ask, reply, work, answer)
+        async with aclosing(self._server.tokens(work, reason=answer.reason, every=None)) as news:
             async for _ in news:
                 pass
-        return web.json_response(reply.whole(text, reason, length, work.cached or 0))
+        return web.json_response(
+            reply.whole(answer.text, answer.reason, answer.length, work.cached or 0)
+        )
 
     async def _stream(
-        self, request: web.Request, ask: Ask, reply: Reply, work: Request, text: str, reason: str
+        self, request: web.Request, ask: Ask, reply: Reply, work: Request, answer: _Answer
     ) -> web.StreamResponse:
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream; charset=utf-8", **self._common(request)}
         )
-        every = self._options.stream_interval
+        text, reason, every = answer.text, answer.reason, self._options.stream_interval
         sent = 0
         async with aclosing(self._server.tokens(work, reason=reason, every=every)) as news:
             async for produced in news:
@@ -184,8 +201,7 @@ class _Api:
         return {**self._headers, **({"X-Request-Id": identity} if identity else {})}
 
 
-def _answer(ask: Ask, seed: int) -> tuple[str, str, int]:
-    """The text, why it ends, and the tokens that it takes."""
+def _answer(ask: Ask, seed: int) -> _Answer:
     text, ended = tokens.answer(
         ask.prompt,
         seed=seed if ask.seed is None else ask.seed,
@@ -194,8 +210,9 @@ def _answer(ask: Ask, seed: int) -> tuple[str, str, int]:
         ignore_eos=ask.ignore_eos,
     )
     if stopped := tokens.stopped(text, ask.stops, ask.at_least):
-        return stopped[0], "stop", stopped[1]
-    return text, "stop" if ended else "length", tokens.count(text)
+        kept, length = stopped
+        return _Answer(text=kept, reason="stop", produced=text[: length * tokens.WIDTH])
+    return _Answer(text=text, reason="stop" if ended else "length", produced=text)
 
 
 def _event(data: dict[str, Any]) -> bytes:

@@ -55,7 +55,7 @@ def read(body: bytes, *, chat: bool, models: Collection[str], max_model_len: int
     """Sampling parameters are taken and have no effect: there is no model to sample from."""
     data = _json(body)
     prompt = tokens.chat(_messages(data)) if chat else _prompt(data)
-    options = _field(data, "stream_options", dict, None) or {}
+    options = cast("Mapping[str, Any]", _field(data, "stream_options", dict, None) or {})
     model = _field(data, "model", str, next(iter(models)))
     if _field(data, "n", int, 1) != 1:
         raise _bad("n", "only one answer to a prompt is simulated")
@@ -76,7 +76,7 @@ def read(body: bytes, *, chat: bool, models: Collection[str], max_model_len: int
         seed=_field(data, "seed", int, None),
         stops=_stops(data),
         stream=_field(data, "stream", bool, default=False),
-        include_usage=_field(cast("dict[str, Any]", options), "include_usage", bool, default=False),
+        include_usage=_field(options, "include_usage", bool, default=False),
     )
 
 

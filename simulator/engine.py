@@ -154,7 +154,7 @@ class Engine:
 
     def _free(self, request: Request) -> None:
         self.cache.release(request.blocks)
-        request.blocks, request.computed, request.scheduled = [], 0, 0
+        request.blocks, request.computed = [], 0
 
     def _missing(self, request: Request, tokens: int) -> int:
         return self._spanned(request.computed + tokens) - len(request.blocks)

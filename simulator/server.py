@@ -53,7 +53,7 @@ class Server:
             if not self.engine.busy:
                 self._wanted.clear()
                 await self._wanted.wait()
-                begins = self._clock()
+                begins = min((one.arrived for one in self._tickets.values()), default=begins)
             ends = begins + self._device.seconds(self.engine.start())
             await asyncio.sleep(ends - self._clock())
             self.metrics.lag.observe(self._clock() - ends)

@@ -14,7 +14,7 @@ from simulator.metrics import Metrics
 from simulator.options import Options
 from simulator.server import Server
 
-LAST_BYTES_SECONDS = 1.0
+LAST_BYTES_SECONDS = 0.5
 """For answers that have ended, to reach their clients."""
 
 

@@ -91,7 +91,11 @@ def collisions(stack: config.Stack, models: Sequence[Model]) -> Iterator[str]:
 def lengths(models: Sequence[Model]) -> Iterator[str]:
     """Names over Kubernetes' limit, after every suffix."""
     for index, model in enumerate(models):
-        names = (model.pool.picker, model.pool.gateway, model.service.decode)
+        names = (
+            model.pool.picker,
+            model.service.decode,
+            *([model.front.name] if model.front else []),
+        )
         longest = max((*names, *_monitor_names(model)), key=len)
         if (over := len(longest) - LABEL) > 0:
             path = f"models[{index}].id" if model.id else "names.postfix"
@@ -130,14 +134,14 @@ def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) 
         node[target.resource] = str(nodes.devices)
     free = [quantity.parse_all(node) for _ in range(nodes.count)]
     for index, model in enumerate(models):
-        if not _take(model.pool.pod_requests, free):
-            yield wrong(
-                "cluster.nodes",
-                f"{nodes.count} with {_listed(quantity.parse_all(node))}",
-                f"room for {_listed(model.pool.pod_requests)} more, which the endpoint picker of "
-                f"models[{index}] asks for",
-            )
-            return
+        for what, asked in _before_it(model):
+            if not _take(asked, free):
+                yield wrong(
+                    "cluster.nodes",
+                    f"{nodes.count} with {_listed(quantity.parse_all(node))}",
+                    f"room for {_listed(asked)} more, which {what} of models[{index}] asks for",
+                )
+                return
         asked = quantity.parse_all(model.service.requests)
         if sum(_take(asked, free) for _ in range(model.service.replicas)) < model.service.replicas:
             yield wrong(
@@ -148,6 +152,14 @@ def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) 
                 f"{_listed(quantity.parse_all(node))} cannot hold them all",
             )
             return
+
+
+def _before_it(model: Model) -> Iterator[tuple[str, dict[str, Decimal]]]:
+    """What a model needs beside its servers: whose pod, and what it asks for."""
+    yield "the endpoint picker", quantity.parse_all(model.pool.requests)
+    if model.front:
+        for _ in range(model.front.replicas):
+            yield "the gateway", quantity.parse_all(model.front.proxy.requests)
 
 
 def _take(asked: Mapping[str, Decimal], free: Sequence[dict[str, Decimal]]) -> bool:

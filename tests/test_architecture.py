@@ -18,6 +18,7 @@ LAYERS = {
     "plugins": {"plugins"},
     "simulator": {"simulator"},
     "bench": {"bench", "components", "embedded", "stack", "tools"},
+    "smoke": {"plugins", "smoke"},
 }
 """Package -> the packages of this project that it may import."""
 
@@ -65,6 +66,14 @@ def test_a_stack_is_understood_without_pulumi(path: Path) -> None:
 )
 def test_what_runs_on_a_bare_machine_needs_the_standard_library_alone(path: Path) -> None:
     assert not roots(path) & {*THIRD_PARTY, "kubernetes", "grpc", "google"}
+
+
+@pytest.mark.parametrize("path", modules("simulator"), ids=label)
+def test_the_simulator_decides_without_a_clock_and_without_a_network(path: Path) -> None:
+    outside = {"api.py", "server.py", "serving.py", "__main__.py"}
+
+    assert not roots(path) & THIRD_PARTY
+    assert path.name in outside or not roots(path) & {"aiohttp", "asyncio", "socket", "time"}
 
 
 @pytest.mark.parametrize("path", [*modules("stack"), *modules("components")], ids=label)

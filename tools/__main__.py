@@ -75,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     for action in ("up", "preview", "down"):
         acting = commands.add_parser(action, help=f"{action} a stack (make {action})")
         acting.add_argument("stack", nargs="?", default=EMBEDDED)
+    asking = commands.add_parser("smoke", help="ask a deployed stack, hop by hop (make smoke)")
+    asking.add_argument("stack", nargs="?", default=EMBEDDED)
     commands.add_parser("clean", help="remove what can be made again (make clean)")
     return parser
 
@@ -94,9 +96,17 @@ def _run(asked: argparse.Namespace) -> int:
         case "clean":
             return clean.main()
         case action:
-            install.ensure(install.EVERYTHING if asked.stack == EMBEDDED else install.EVERY_STACK)
-            # Not imported above: it belongs to the project, and install must run without it.
-            return importlib.import_module("tools.stack").main(action, asked.stack)
+            return _on_stack(action, asked.stack)
+
+
+def _on_stack(action: str, stack: str) -> int:
+    install.ensure(install.EVERYTHING if stack == EMBEDDED else install.EVERY_STACK)
+    # Not imported above: it belongs to the project, and install must run without it.
+    stacks = importlib.import_module("tools.stack")
+    if action == "smoke":
+        stacks.check(stack, here())
+        return _replace_by(["python", "-m", "smoke", stack])
+    return stacks.main(action, stack)
 
 
 def _install(names: Sequence[str]) -> int:

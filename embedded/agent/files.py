@@ -89,6 +89,8 @@ class _Root:
             syscalls.seal(place, below=False)
 
     def show(self, handle: Path, place: Path, *, read_only: bool = True) -> None:
+        # A link of the machine's may lead to what is not there: /etc/resolv.conf often does.
+        place = place.resolve()
         self.have(place, folder=handle.is_dir())
         syscalls.bind(handle, place)
         syscalls.seal(place, below=True, read_only=read_only)

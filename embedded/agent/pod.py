@@ -7,15 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from embedded.agent import decide, volumes
+from embedded.agent import decide, names, volumes
 from embedded.agent.api import MERGE, NOT_FOUND, STRATEGIC, Api, ApiError, Object
 from embedded.agent.containers import groups, resolve
 from embedded.agent.environment import Addresses, NotYetError, service_variables
 from embedded.agent.events import Events
-from embedded.agent.machine import Endpoint, Machine, MachineError, Program, Side
+from embedded.agent.machine import Endpoint, Machine, MachineError, Mount, Program, Side
 from embedded.agent.model import Check, check, memory, read
 from embedded.agent.programs import LocalProgram, SimulatedError
 from embedded.agent.status import Waiting, remembered, seconds_of, status
@@ -261,7 +261,7 @@ class Worker:
             links=bool(spec.get("enableServiceLinks", True)),
         )
         self._logs.mkdir(parents=True, exist_ok=True)
-        return resolve(
+        program = resolve(
             self._pod,
             name,
             self,
@@ -271,6 +271,14 @@ class Worker:
             self._logs / f"{name}.log",
             self._node.programs,
         )
+        return replace(program, mounts=(self._resolver(), *program.mounts))
+
+    def _resolver(self) -> Mount:
+        """What tells the pod whom to ask for the names of Services."""
+        file = self._folder / "resolv.conf"
+        file.write_text(names.resolv_conf(self._pod["metadata"]["namespace"]))
+        file.chmod(0o644)
+        return Mount(source=file, target="/etc/resolv.conf", read_only=True)
 
     # -- probes
 

@@ -43,7 +43,7 @@ PROGRAMS: Mapping[str, LocalProgram] = {
     ),
     "ghcr.io/llm-d/llm-d-inference-sim": LocalProgram(
         entrypoints=frozenset({"/app/llm-d-inference-sim", "llm-d-inference-sim"}),
-        argv=lambda: (sys.executable, "-m", "simulator"),
+        argv=lambda: (sys.executable, "-m", "simulator", "--host=0.0.0.0"),
         env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
     ),
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from embedded.agent import names
 from embedded.agent.api import MERGE, NOT_FOUND, Api, ApiError, Mirror, Object
 from embedded.agent.events import Events
 from embedded.agent.machine import Endpoint, Forward, Machine, MachineError, Side
@@ -91,6 +92,7 @@ class Services:
         self._events = events
         self._file = file
         self._open: dict[Route, Forward] = {}
+        self._names = Endpoint(Side.HOST, "127.0.0.1", names.serve(self._resolve))
         self._wake = threading.Event()
         self._services = Mirror(api, "/api/v1/services", lambda _one: self._wake.set())
         self._slices = Mirror(api, "/apis/discovery.k8s.io/v1/endpointslices", lambda _one: None)
@@ -103,8 +105,15 @@ class Services:
         """Until all Services have been seen a first time."""
         self._services.synced.wait()
 
+    def _resolve(self, name: str) -> list[str] | None:
+        return names.addresses(name, self._services.all(), self._slices.all())
+
     def _run(self) -> None:
         self._services.synced.wait()
+        if self._machine:
+            self._machine.forward(
+                Endpoint(Side.PODS, names.ADDRESS, names.PORT), lambda: [self._names]
+            )
         while True:
             self._wake.clear()
             failed = True
