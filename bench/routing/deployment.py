@@ -20,8 +20,6 @@ from bench.stage import ROOT, ROUTING, Stack, environment
 from components.gateways import standalone
 from components.pods import USER
 from stack.config import Names
-from stack.kinds import Behind
-from stack.planner import MODEL_PORT
 from stack.releases import releases
 
 CLUSTER = ROOT / ".state" / "clusters" / ROUTING
@@ -55,6 +53,8 @@ READY_SECONDS = 120
 TIMEOUT = f"--timeout={READY_SECONDS}s"
 IN_A_ROW = 3
 """Answers, before a new endpoint picker counts as ready: its Envoy listens before it does."""
+ASKED = "x-went-into-resp-headers"
+"""What the endpoint picker adds to an answer; without one, Envoy may send a request anywhere."""
 
 
 class Stacked:
@@ -81,7 +81,7 @@ class Stacked:
             self._have(arm.preset)
         servers.empty_caches(self.servers)
         url = self._picker if arm.preset else f"{self._envoy}/{arm.name}"
-        answers(url)
+        answers(url, asked=ASKED if arm.preset else None)
         return url
 
     def _have(self, preset: str) -> None:
@@ -160,22 +160,21 @@ def config(preset: str) -> dict[str, Any]:
 
 def plain_envoy(pods: Mapping[str, str], arms: Mapping[str, str]) -> list[dict[str, Any]]:
     """The Envoy that asks nobody, and a Service that this machine reaches it by."""
-    behind = Behind(host="", port=MODEL_PORT, fails_open=False)
-    sidecar = standalone.sidecar(releases()[RELEASE], behind)
+    proxied = standalone.proxy(releases()[RELEASE], proxy.BEHIND)
     settings = yaml.safe_dump(proxy.bootstrap(pods, arms), sort_keys=False)
     labels = {"app.kubernetes.io/name": PLAIN}
     metadata = {"name": PLAIN, "labels": labels}
     container = {
         "name": "envoy",
-        "image": sidecar.image,
+        "image": proxied.image,
         # Each thread has a turn of its own: with one, round robin is what it says.
-        "args": [*sidecar.args, "--concurrency", "1"],
-        "readinessProbe": {"httpGet": {"path": sidecar.ready_path, "port": sidecar.admin_port}},
+        "args": [*proxied.args, "--concurrency", "1"],
+        "readinessProbe": {"httpGet": {"path": proxied.ready_path, "port": proxied.admin_port}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "config", "mountPath": sidecar.config_dir}],
+        "volumeMounts": [{"name": "config", "mountPath": proxied.config_dir}],
     }
     pod = {
         "automountServiceAccountToken": False,
@@ -190,7 +189,7 @@ def plain_envoy(pods: Mapping[str, str], arms: Mapping[str, str]) -> list[dict[s
     service = {
         "type": "LoadBalancer",
         "selector": labels,
-        "ports": [{"port": PLAIN_PORT, "targetPort": sidecar.port}],
+        "ports": [{"port": PLAIN_PORT, "targetPort": proxied.port}],
     }
     one = {"apiVersion": "v1", "metadata": metadata}
     return [
@@ -200,8 +199,8 @@ def plain_envoy(pods: Mapping[str, str], arms: Mapping[str, str]) -> list[dict[s
     ]
 
 
-def answers(url: str) -> None:
-    """Wait until requests are answered, three in a row."""
+def answers(url: str, *, asked: str | None) -> None:
+    """Wait until requests are answered, three in a row, with the header `asked` if there is one."""
     deadline = time.monotonic() + READY_SECONDS
     body = {"model": MODEL, "prompt": "ready?", "max_tokens": 1}
     good, said = 0, ""
@@ -213,7 +212,8 @@ def answers(url: str) -> None:
         except urllib3.exceptions.HTTPError as problem:
             good, said = 0, str(problem)
         else:
-            good = good + 1 if answer.status == 200 else 0  # noqa: PLR2004 - OK
+            fine = answer.status == 200 and (not asked or asked in answer.headers)  # noqa: PLR2004 - OK
+            good = good + 1 if fine else 0
             said = f"{answer.status} {answer.data[:200]!r}"
         if not good:
             time.sleep(0.2)

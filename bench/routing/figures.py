@@ -40,6 +40,8 @@ class Servers:
     busiest: float
     """Requests of the busiest replica by those of the average one: 1 is even."""
     preemptions: float
+    ttft_mean: float
+    """As servers see it: what Envoy, endpoint picker and a busy machine add is not in it."""
     step_lag: float
     """Seconds that a simulated step's end was noticed late, on average."""
 
@@ -89,6 +91,7 @@ def of_servers(before: Mapping[str, Counters], after: Mapping[str, Counters]) ->
     took = {pod: after[pod] - counters for pod, counters in before.items()}
     requests = {pod: one.requests for pod, one in took.items()}
     asked = sum(one.prefix_queries for one in took.values())
+    tokens = sum(one.first_tokens for one in took.values())
     steps = sum(one.steps for one in took.values())
     average = statistics.fmean(requests.values())
     return Servers(
@@ -96,6 +99,9 @@ def of_servers(before: Mapping[str, Counters], after: Mapping[str, Counters]) ->
         requests=requests,
         busiest=max(requests.values()) / average if average else math.nan,
         preemptions=sum(one.preemptions for one in took.values()),
+        ttft_mean=sum(one.first_token_seconds for one in took.values()) / tokens
+        if tokens
+        else math.nan,
         step_lag=sum(one.lag for one in took.values()) / steps if steps else math.nan,
     )
 

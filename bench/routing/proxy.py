@@ -8,13 +8,16 @@ from components.gateways import standalone
 from stack.kinds import Behind
 from stack.planner import MODEL_PORT
 
+BEHIND = Behind(picker="none", pods="none", port=MODEL_PORT, fails_open=False)
+"""What is asked for the settings of an Envoy; where it would send requests is replaced."""
+
 
 def bootstrap(pods: Mapping[str, str], arms: Mapping[str, str]) -> dict[str, Any]:
     """Envoy's configuration, of addresses of pods and `lb_policy` of arms.
 
     A request for `/<arm>/…` goes to any pod, chosen the arm's way; one for `/<pod>/…` to that pod.
     """
-    made = standalone.bootstrap(Behind(host="", port=MODEL_PORT, fails_open=False))
+    made = standalone.bootstrap(BEHIND)
     [listener] = made["static_resources"]["listeners"]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     manager["http_filters"] = [

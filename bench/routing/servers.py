@@ -21,6 +21,9 @@ class Counters:
     prefix_hits: float
     """Those of them that the cache had."""
     preemptions: float
+    first_tokens: float
+    first_token_seconds: float
+    """From a request's arrival at its server, summed over requests."""
     steps: float
     lag: float
     """Seconds that the ends of steps were noticed late, the simulator's own measure of itself."""
@@ -35,6 +38,8 @@ METRICS: Mapping[str, str] = {
     "prefix_queries": "vllm:prefix_cache_queries_total",
     "prefix_hits": "vllm:prefix_cache_hits_total",
     "preemptions": "vllm:num_preemptions_total",
+    "first_tokens": "vllm:time_to_first_token_seconds_count",
+    "first_token_seconds": "vllm:time_to_first_token_seconds_sum",
     "steps": "simulator:step_lag_seconds_count",
     "lag": "simulator:step_lag_seconds_sum",
 }

@@ -10,7 +10,6 @@ import yaml
 
 from bench.routing import proxy
 from components.gateways import standalone
-from stack.kinds import Behind
 
 ENVOY = shutil.which("envoy", path=str(Path(sys.executable).parent))
 PODS = {"pod-a": "198.18.1.0", "pod-b": "198.18.1.1"}
@@ -39,10 +38,9 @@ def test_only_arms_and_pods_are_reached_and_each_in_its_way() -> None:
 
 
 def test_limits_are_those_of_the_endpoint_pickers_envoy() -> None:
-    behind = Behind(host="model", port=8000, fails_open=False)
     [theirs] = [
         one
-        for one in standalone.bootstrap(behind)["static_resources"]["clusters"]
+        for one in standalone.bootstrap(proxy.BEHIND)["static_resources"]["clusters"]
         if one["name"] == "pods"
     ]
 
