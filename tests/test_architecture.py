@@ -22,7 +22,7 @@ LAYERS = {
     "tools": {"tools"},
     "plugins": {"plugins"},
     "simulator": {"simulator"},
-    "bench": {"bench", "embedded", "stack", "tools"},
+    "bench": {"bench", "components", "embedded", "stack", "tools"},
     "smoke": {"plugins", "smoke"},
 }
 """Package -> the packages of this project that it may import."""
