@@ -127,11 +127,10 @@ def environment(service: plan.Service) -> list[core.EnvVarArgsDict]:
     values: list[core.EnvVarArgsDict] = [
         {"name": key, "value": value} for key, value in plain.items()
     ]
-    # What logs and answers can say they come from, and where the simulator listens.
-    values += [
-        {"name": name, "value_from": {"field_ref": {"field_path": path}}}
-        for name, path in {"POD_NAME": "metadata.name", "POD_IP": "status.podIP"}.items()
-    ]
+    # What logs and answers can say they come from.
+    values.append(
+        {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}}
+    )
     if service.hf_token_secret:
         key: core.SecretKeySelectorArgsDict = {
             "name": service.hf_token_secret,
