@@ -16,6 +16,7 @@ from typing import Any
 
 from embedded.agent import this_machine
 from embedded.agent.machine import MachineError
+from embedded.troubles import troubles
 from tools.places import here
 from tools.process import command_line
 
@@ -124,6 +125,11 @@ class Cluster:
             return self._agent_said.read_text()
         except FileNotFoundError:
             return ""
+
+    def troubles(self) -> list[str]:
+        """What a person should know of what runs on it, a line each."""
+        listed = self._kubectl("get", "pods,services", "--all-namespaces", "--output=json")
+        return [*troubles(json.loads(listed)["items"])]
 
     # -- steps, all under the lock
 

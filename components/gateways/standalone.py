@@ -61,6 +61,7 @@ def _connection_manager(behind: Behind) -> dict[str, Any]:
                 "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
             ),
             "stat_prefix": "inference",
+            "local_reply_config": _errors(),
             "route_config": {
                 "virtual_hosts": [
                     {
@@ -81,6 +82,29 @@ def _connection_manager(behind: Behind) -> dict[str, Any]:
                 },
             ],
         },
+    }
+
+
+def _errors() -> dict[str, Any]:
+    """What the endpoint picker refuses, in words of its own, becomes an error of the API."""
+
+    def status(op: str, code: int) -> dict[str, Any]:
+        value = {"default_value": code, "runtime_key": f"inference.errors.{op.lower()}"}
+        return {"status_code_filter": {"comparison": {"op": op, "value": value}}}
+
+    error = {
+        "message": "%LOCAL_REPLY_BODY%",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "%RESPONSE_CODE%",
+    }
+    return {
+        "mappers": [
+            {
+                "filter": {"and_filter": {"filters": [status("GE", 400), status("LE", 499)]}},
+                "body_format_override": {"json_format": {"error": error}},
+            }
+        ]
     }
 
 

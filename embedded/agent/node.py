@@ -176,6 +176,7 @@ class _Node:
             inside.route_rest("eth0", GATEWAY)
             self._links.up(device)
             self._links.route_to(address, device, GATEWAY)
+            inside.operates("eth0")
         except OSError:
             os.close(network)  # which ends it, and with it both devices
             raise
