@@ -107,17 +107,11 @@ class Pulumi:
         if self._locked():
             self._expect("cancel", "--yes", "--stack", self.stack)
         state: dict[str, Any] = json.loads(self._expect("stack", "export", "--stack", self.stack))
-        deployment: dict[str, Any] = state.get("deployment") or {}
-        pending: list[dict[str, Any]] = deployment.get("pending_operations") or []
+        state["deployment"], adopted, pending = settle(state.get("deployment") or {})
         if not pending:
             return
-        sys.stdout.write(f"settling {len(pending)} operation(s) of a run that was cut short\n")
+        sys.stdout.write(f"settling {pending} operation(s) of a run that was cut short\n")
         sys.stdout.flush()
-        # Whether the object was made is the cluster's to say: it is taken into the state as if it
-        # had been, and the refresh drops it if it is not there. What is no object is made again.
-        adopted = [one for one in map(adopt, pending) if one]
-        deployment["resources"] += adopted
-        deployment["pending_operations"] = []
         file = self.places.state / "config" / f"{self.stack}.settled.json"
         _write(file, json.dumps(state))
         self._expect("stack", "import", "--stack", self.stack, "--file", str(file))
@@ -190,6 +184,22 @@ class Pulumi:
                 way_out="mend what it says; `make doctor` shows what the tools lack",
             )
         return done.stdout
+
+
+def settle(
+    deployment: Mapping[str, Any],
+) -> tuple[Mapping[str, Any], list[dict[str, Any]], int]:
+    """A state without pending operations, the objects it has in their place, and how many it had.
+
+    Whether an object was made is the cluster's to say: it is taken into the state as if it had
+    been, and a refresh drops it if it is not there. What is no object is made again.
+    """
+    pending: list[dict[str, Any]] = deployment.get("pending_operations") or []
+    adopted = [one for one in map(adopt, pending) if one]
+    # There are none when a run was cut short at its first.
+    before: list[dict[str, Any]] = deployment.get("resources") or []
+    settled = {**deployment, "resources": [*before, *adopted], "pending_operations": []}
+    return settled, adopted, len(pending)
 
 
 def adopt(operation: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """What the tools know of a stack without a YAML parser, and what they say of it once it is up."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,37 @@ def test_a_stack_brings_its_cluster_whatever_it_is_called(said: str, tmp_path: P
 )
 def test_another_stack_does_not(said: str, tmp_path: Path) -> None:
     assert not stack.has_own_cluster("mine", places(tmp_path, said))
+
+
+def pending(kind: str, name: str, operation: str = "creating") -> dict[str, Any]:
+    inputs = {"metadata": {"namespace": "shop", "name": name}}
+    return {"type": operation, "resource": {"urn": name, "type": kind, "inputs": inputs}}
+
+
+def test_a_run_that_was_killed_at_its_first_operation_left_no_resources() -> None:
+    state, adopted, count = stack.settle({"pending_operations": [pending("x:Command", "c")]})
+
+    assert (state, adopted, count) == ({"resources": [], "pending_operations": []}, [], 1)
+
+
+def test_an_object_whose_making_had_begun_is_taken_in_for_a_refresh_to_judge() -> None:
+    there = {"urn": "stack"}
+    begun = pending("kubernetes:core/v1:ConfigMap", "config")
+    updated = pending("kubernetes:core/v1:Secret", "secret", "updating")
+
+    state, adopted, count = stack.settle(
+        {"resources": [there], "pending_operations": [begun, updated]}
+    )
+
+    assert state["resources"] == [there, *adopted]
+    assert [one["id"] for one in adopted] == ["shop/config"]
+    assert state["pending_operations"] == []
+    assert count == 2
+
+
+def test_a_run_that_ended_by_itself_left_nothing_to_settle() -> None:
+    assert stack.settle({"resources": []})[1:] == ([], 0)
+    assert stack.settle({})[1:] == ([], 0)
 
 
 def test_a_stack_that_is_up_is_told_with_the_whole_command_to_ask_it() -> None:
