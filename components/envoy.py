@@ -39,6 +39,7 @@ def http(
         "envoy.filters.network.http_connection_manager",
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=name,
+        local_reply_config=_errors(),
         route_config={"virtual_hosts": [host]},
         http_filters=[*filters, router],
         # A client that keeps its connection keeps its Envoy, be that one on its way out: it has to
@@ -51,6 +52,29 @@ def http(
         **where,
         "per_connection_buffer_limit_bytes": BODY,
         "filter_chains": [{"filters": [manager]}],
+    }
+
+
+def _errors() -> Piece:
+    """What is refused on the way, in words of its own, becomes an error of the API."""
+
+    def status(op: str, code: int) -> Piece:
+        value = {"default_value": code, "runtime_key": f"inference.errors.{op.lower()}"}
+        return {"status_code_filter": {"comparison": {"op": op, "value": value}}}
+
+    error = {
+        "message": "%LOCAL_REPLY_BODY%",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "%RESPONSE_CODE%",
+    }
+    return {
+        "mappers": [
+            {
+                "filter": {"and_filter": {"filters": [status("GE", 400), status("LE", 499)]}},
+                "body_format_override": {"json_format": {"error": error}},
+            }
+        ]
     }
 
 

@@ -7,6 +7,7 @@ of, and an embedded cluster without processes. `pulumi` alone reports each; here
 import difflib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,13 +22,18 @@ from tools import providers, shell
 from tools.errors import Missing
 from tools.places import Places, here
 from tools.process import command_line
+from tools.telling import told
 
 PROJECT = "llm-d"
 ACTIONS: Mapping[str, tuple[str, ...]] = {
-    "up": ("up", "--yes", "--skip-preview"),
+    "up": ("up", "--yes", "--skip-preview", "--suppress-outputs"),
     "preview": ("preview",),
     "down": ("destroy", "--yes", "--skip-preview"),
 }
+COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
+KIND_EMBEDDED = re.compile(
+    r"""(?<![^\s{,"'])kind["']?\s*:\s*["']?embedded(?![^\s},"'])""",
+)
 SECONDS = 300.0
 """For the short commands around the one that was asked for."""
 
@@ -47,10 +53,21 @@ def main(action: str, stack: str, places: Places | None = None) -> int:
             _embedded("start", cluster, pulumi)
         pulumi.recover()
     code = pulumi.stream(*ACTIONS[action])
-    if action == "down" and code == 0 and cluster.exists():
+    if code:
+        return code
+    if action == "down" and cluster.exists():
         # Of a run that was killed before Pulumi had written it down.
         _embedded("down", cluster, pulumi)
-    return code
+    if action == "up":
+        sys.stdout.write(f"\n{_told(cluster, pulumi)}")
+    return 0
+
+
+def _told(cluster: Path, pulumi: "Pulumi") -> str:
+    if not cluster.exists():
+        return told(pulumi.outputs())
+    found: dict[str, Any] = json.loads(_embedded("troubles", cluster, pulumi))
+    return told(pulumi.outputs(), simulated=bool(found["simulated"]), troubles=found["troubles"])
 
 
 class Pulumi:
@@ -90,17 +107,11 @@ class Pulumi:
         if self._locked():
             self._expect("cancel", "--yes", "--stack", self.stack)
         state: dict[str, Any] = json.loads(self._expect("stack", "export", "--stack", self.stack))
-        deployment: dict[str, Any] = state.get("deployment") or {}
-        pending: list[dict[str, Any]] = deployment.get("pending_operations") or []
+        state["deployment"], adopted, pending = settle(state.get("deployment") or {})
         if not pending:
             return
-        sys.stdout.write(f"settling {len(pending)} operation(s) of a run that was cut short\n")
+        sys.stdout.write(f"settling {pending} operation(s) of a run that was cut short\n")
         sys.stdout.flush()
-        # Whether the object was made is the cluster's to say: it is taken into the state as if it
-        # had been, and the refresh drops it if it is not there. What is no object is made again.
-        adopted = [one for one in map(adopt, pending) if one]
-        deployment["resources"] += adopted
-        deployment["pending_operations"] = []
         file = self.places.state / "config" / f"{self.stack}.settled.json"
         _write(file, json.dumps(state))
         self._expect("stack", "import", "--stack", self.stack, "--file", str(file))
@@ -112,6 +123,10 @@ class Pulumi:
                 "what the last run had begun could not be settled",
                 way_out="mend what `pulumi refresh` says above, and run this again",
             )
+
+    def outputs(self) -> dict[str, Any]:
+        """What the program exports; secrets among it are masked."""
+        return json.loads(self._expect("stack", "output", "--json", "--stack", self.stack))
 
     def _locked(self) -> bool:
         """Whether a lock is left of a run that is dead; Missing while one is alive."""
@@ -171,6 +186,22 @@ class Pulumi:
         return done.stdout
 
 
+def settle(
+    deployment: Mapping[str, Any],
+) -> tuple[Mapping[str, Any], list[dict[str, Any]], int]:
+    """A state without pending operations, the objects it has in their place, and how many it had.
+
+    Whether an object was made is the cluster's to say: it is taken into the state as if it had
+    been, and a refresh drops it if it is not there. What is no object is made again.
+    """
+    pending: list[dict[str, Any]] = deployment.get("pending_operations") or []
+    adopted = [one for one in map(adopt, pending) if one]
+    # There are none when a run was cut short at its first.
+    before: list[dict[str, Any]] = deployment.get("resources") or []
+    settled = {**deployment, "resources": [*before, *adopted], "pending_operations": []}
+    return settled, adopted, len(pending)
+
+
 def adopt(operation: Mapping[str, Any]) -> dict[str, Any] | None:
     """The state of an object whose creation was begun; None for what is not to be taken in."""
     resource: dict[str, Any] = operation["resource"]
@@ -191,8 +222,17 @@ def check(stack: str, places: Places) -> None:
         raise Missing(f"stack {stack}", f"not one of {', '.join(known)}", way_out=hint)
 
 
-def _embedded(action: str, cluster: Path, pulumi: Pulumi) -> None:
-    """Have the embedded cluster's own command do it."""
+def has_own_cluster(stack: str, places: Places) -> bool:
+    """Whether the stack's file says `kind: embedded`, and so needs the control plane's programs.
+
+    Read without a YAML parser, which a bare machine has not: no other block has such a `kind`.
+    """
+    said = (places.root / f"Pulumi.{stack}.yaml").read_text()
+    return bool(KIND_EMBEDDED.search(COMMENT.sub("", said)))
+
+
+def _embedded(action: str, cluster: Path, pulumi: Pulumi) -> str:
+    """Have the embedded cluster's own command do it; what it prints."""
     done = subprocess.run(  # noqa: S603 - our words, and no shell reads them
         [sys.executable, "-m", "embedded", action],
         cwd=pulumi.places.root,
@@ -206,6 +246,7 @@ def _embedded(action: str, cluster: Path, pulumi: Pulumi) -> None:
         raise Missing(
             "embedded cluster", done.stderr.strip(), way_out="`make down`, then `make up`"
         )
+    return done.stdout
 
 
 def _write(path: Path, text: str) -> None:
