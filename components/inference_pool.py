@@ -124,11 +124,10 @@ def rules(pool: plan.Pool) -> list[rbac.PolicyRuleArgsDict]:
     watch = ["get", "list", "watch"]
     return [
         {"api_groups": [pool.group], "resources": ["inferencepools"], "verbs": watch},
-        {
-            "api_groups": [pool.objectives_group],
-            "resources": ["inferencemodelrewrites", "inferenceobjectives"],
-            "verbs": watch,
-        },
+        *(
+            rbac.PolicyRuleArgsDict(api_groups=[group], resources=[*resources], verbs=watch)
+            for group, resources in pool.watches.items()
+        ),
         {"api_groups": [""], "resources": ["pods"], "verbs": watch},
     ]
 
@@ -220,6 +219,7 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
             "--zap-encoder=json",
             "--v=1",
             "--tracing=false",
+            *pool.args,
         ],
         "env": [
             {

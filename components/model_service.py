@@ -1,13 +1,14 @@
 import pulumi
 import pulumi_kubernetes.apps.v1 as apps
 import pulumi_kubernetes.core.v1 as core
+import pulumi_kubernetes.resource.v1 as resource
 
 from components.pods import DRAIN, DRAIN_SECONDS, RESTRICTED, RESTRICTED_POD
 from stack import plan
 from stack.hardware import Hardware
 
-PORT_NAME = "metrics"
-"""Of the server's port; what the guides' monitors scrape by."""
+DEVICES = "devices"
+"""What a pod calls its claim."""
 CACHE_DIR = "/model-cache"
 HOME = "/home/llm-d"
 STARTUP_PROBE_SECONDS = 5
@@ -28,6 +29,15 @@ class ModelService(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=pulumi.ResourceOptions(parent=self),
         )
+        before: list[pulumi.Resource] = [account]
+        if claim := service.device_claim:
+            template = resource.ResourceClaimTemplate(
+                f"{name}-devices",
+                metadata={"name": claim.template, "namespace": service.namespace},
+                spec=claim_template(claim),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            before.append(template)
         deployment = apps.Deployment(
             f"{name}-decode",
             metadata={
@@ -38,7 +48,7 @@ class ModelService(pulumi.ComponentResource):
             spec=decode(service),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[account],
+                depends_on=before,
                 custom_timeouts=pulumi.CustomTimeouts(
                     create=f"{service.deadline_seconds}s", update=f"{service.deadline_seconds}s"
                 ),
@@ -66,7 +76,8 @@ def decode(service: plan.Service) -> apps.DeploymentSpecArgsDict:
                 # A Service of the right name would set VLLM_PORT to something like tcp://….
                 "enable_service_links": False,
                 "termination_grace_period_seconds": DRAIN_SECONDS + END_SECONDS,
-                "security_context": RESTRICTED_POD,
+                "security_context": pod_security(service.hardware),
+                "resource_claims": claims(service),
                 "node_selector": dict(service.hardware.node_selector),
                 "tolerations": [toleration(key) for key in service.hardware.tolerates],
                 "containers": [server(service)],
@@ -81,7 +92,7 @@ def pods(service: plan.Service) -> core.ServiceSpecArgsDict:
     return {
         "cluster_ip": "None",
         "selector": dict(service.labels),
-        "ports": [{"name": PORT_NAME, "port": service.port, "protocol": "TCP"}],
+        "ports": [{"name": service.port_name, "port": service.port, "protocol": "TCP"}],
     }
 
 
@@ -92,12 +103,12 @@ def server(service: plan.Service) -> core.ContainerArgsDict:
         "image_pull_policy": "IfNotPresent",
         "args": list(service.args),
         "env": environment(service),
-        "ports": [{"name": PORT_NAME, "container_port": service.port, "protocol": "TCP"}],
+        "ports": [{"name": service.port_name, "container_port": service.port, "protocol": "TCP"}],
         "lifecycle": DRAIN,
         "startup_probe": startup_probe(service),
-        "liveness_probe": probe("/health", seconds=10),
-        "readiness_probe": probe("/v1/models", seconds=5),
-        "resources": {"requests": dict(service.requests), "limits": dict(service.limits)},
+        "liveness_probe": probe(service, "/health", seconds=10),
+        "readiness_probe": probe(service, "/v1/models", seconds=5),
+        "resources": resources(service),
         "security_context": security(service.hardware),
         "volume_mounts": [
             {"name": name, "mount_path": path} for name, path in mounts(service).items()
@@ -110,6 +121,39 @@ def server(service: plan.Service) -> core.ContainerArgsDict:
 
 def toleration(key: str) -> core.TolerationArgsDict:
     return {"key": key, "operator": "Exists", "effect": "NoSchedule"}
+
+
+def claims(service: plan.Service) -> list[core.PodResourceClaimArgsDict]:
+    """A claim of its own for each pod, from the template."""
+    asked = service.device_claim
+    template = asked and asked.template
+    return [{"name": DEVICES, "resource_claim_template_name": template}] if template else []
+
+
+def claim_template(claim: plan.DeviceClaim) -> resource.ResourceClaimTemplateSpecArgsDict:
+    exactly: resource.ExactDeviceRequestArgsDict = {
+        "device_class_name": claim.device_class,
+        "allocation_mode": "ExactCount",
+        "count": claim.count,
+    }
+    return {"spec": {"devices": {"requests": [{"name": DEVICES, "exactly": exactly}]}}}
+
+
+def resources(service: plan.Service) -> core.ResourceRequirementsArgsDict:
+    asked: core.ResourceRequirementsArgsDict = {
+        "requests": dict(service.requests),
+        "limits": dict(service.limits),
+    }
+    if service.device_claim:
+        asked["claims"] = [{"name": DEVICES}]
+    return asked
+
+
+def pod_security(hardware: Hardware) -> core.PodSecurityContextArgsDict:
+    """Groups are the pod's: a container has no field for them."""
+    if not hardware.supplemental_groups:
+        return RESTRICTED_POD
+    return {**RESTRICTED_POD, "supplemental_groups": list(hardware.supplemental_groups)}
 
 
 def security(hardware: Hardware) -> core.SecurityContextArgsDict:
@@ -136,10 +180,10 @@ def environment(service: plan.Service) -> list[core.EnvVarArgsDict]:
     return values
 
 
-def probe(path: str, *, seconds: int) -> core.ProbeArgsDict:
+def probe(service: plan.Service, path: str, *, seconds: int) -> core.ProbeArgsDict:
     """`/v1/models` answers once the model is loaded, `/health` while the engine lives."""
     return {
-        "http_get": {"path": path, "port": PORT_NAME},
+        "http_get": {"path": path, "port": service.port_name},
         "period_seconds": seconds,
         "timeout_seconds": seconds,
     }
@@ -148,7 +192,8 @@ def probe(path: str, *, seconds: int) -> core.ProbeArgsDict:
 def startup_probe(service: plan.Service) -> core.ProbeArgsDict:
     """Ready as soon as the model is; restarted only when it has had all its time to start."""
     tries = service.startup_seconds // STARTUP_PROBE_SECONDS
-    return {**probe("/v1/models", seconds=STARTUP_PROBE_SECONDS), "failure_threshold": tries}
+    every = probe(service, "/v1/models", seconds=STARTUP_PROBE_SECONDS)
+    return {**every, "failure_threshold": tries}
 
 
 def mounts(service: plan.Service) -> dict[str, str]:

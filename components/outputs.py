@@ -26,6 +26,7 @@ def endpoints(
         "inferenceEndpoints": {
             model.name: f"http://{model.pool.endpoint}" for model in plan.models
         },
+        "capacity": {model.name: model.capacity for model in plan.models},
         "objects": {model.name: objects(model) for model in plan.models},
         "portForwardCommand": port_forward(first, kubeconfig, context),
         "smokeTestCommand": f"make smoke STACK={plan.name}",

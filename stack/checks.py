@@ -1,6 +1,7 @@
 """What is wrong with a stack beyond the shape of its words, each problem told by its path."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from itertools import combinations
 
@@ -8,12 +9,26 @@ from stack import config, quantity, scheduling
 from stack.hardware import Feature, Hardware
 from stack.plan import Model
 from stack.problems import wrong
+from stack.refusals import REFUSALS
 from stack.releases import Release
 
+DRA = (1, 34)
+"""Kubernetes since when claims for devices are resource.k8s.io/v1."""
 GATED_PUBLISHERS = frozenset({"meta-llama", "google", "mistralai"})
 """On Hugging Face; most of what they publish asks for a token."""
 LABEL = 63
 """Characters of a DNS label and of a label's value, the tightest limits that names meet."""
+
+
+def pairs(stack: config.Stack, release: Release) -> Iterator[str]:
+    """Words that are right by themselves and are known not to work together."""
+    if why := release.lacks.get(stack.hardware):
+        yield wrong(
+            "hardware", stack.hardware, f"one that release `{stack.release}` has images for: {why}"
+        )
+    for one in REFUSALS:
+        if refused := one.refuses(stack):
+            yield refused
 
 
 def models(
@@ -23,7 +38,7 @@ def models(
         at = f"models[{index}]"
         publisher = model.name.split("/", 1)[0]
         gated = publisher in GATED_PUBLISHERS if model.gated is None else model.gated
-        if gated and "hfToken" not in secrets and target.command:
+        if gated and "hfToken" not in secrets and target.server == "vllm":
             yield wrong(
                 f"{at}.name",
                 model.name,
@@ -36,6 +51,16 @@ def models(
                 model.tensor_parallel,
                 f"1 on hardware `{stack.hardware}`: {why}",
             )
+        for feature, value in (
+            (Feature.DTYPE, model.dtype),
+            (Feature.KV_CACHE, model.kv_cache),
+            (Feature.KV_CACHE_DTYPE, model.kv_cache_dtype),
+            (Feature.QUANTIZATION, model.quantization),
+        ):
+            if value and (why := target.lacks.get(feature)):
+                yield wrong(
+                    f"{at}.{feature}", value, f"left out on hardware `{stack.hardware}`: {why}"
+                )
         if model.image and not _is_pinned(model.image):
             yield wrong(
                 f"{at}.image",
@@ -110,14 +135,28 @@ def _monitor_names(model: Model) -> tuple[str, ...]:
 
 
 def devices(stack: config.Stack, target: Hardware, nodes: config.Nodes | None) -> Iterator[str]:
-    """A replica's ranks sit on one node."""
-    on_node = nodes.devices if nodes else int(target.node.get(target.resource or "", 0))
+    """A replica's ranks sit on one node, and where nodes are not shared they are all of it."""
+    version: str | None = getattr(stack.cluster, "version", None)
+    if target.claim and version and tuple(int(part) for part in version.split(".")) < DRA:
+        yield wrong(
+            "cluster.version",
+            version,
+            f"1.34 or newer on hardware `{stack.hardware}`: its devices are claimed by "
+            "resource.k8s.io/v1",
+        )
+    name = target.resource or target.claim
+    on_node = nodes.devices if nodes else target.node_devices
+    ranks = on_node * target.ranks_per_device
     for index, model in enumerate(stack.models):
-        if target.resource and model.tensor_parallel > on_node:
+        at, said = f"models[{index}].tensorParallel", model.tensor_parallel
+        if name and target.devices(said) > on_node:
+            yield wrong(at, said, f"at most {ranks}, the `{name}` of one node")
+        elif target.whole_nodes and said != ranks:
             yield wrong(
-                f"models[{index}].tensorParallel",
-                model.tensor_parallel,
-                f"at most {on_node}, the `{target.resource}` of one node",
+                at,
+                said,
+                f"{ranks}: a pod on hardware `{stack.hardware}` has all {on_node} `{name}` of its "
+                "node or none",
             )
 
 
@@ -125,29 +164,65 @@ def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) 
     """The first model whose replicas the nodes cannot hold; the scheduler's own sums, roughly."""
     if not nodes:
         return
-    node = {"cpu": nodes.cpu, "memory": nodes.memory}
-    if target.resource:
-        node[target.resource] = str(nodes.devices)
-    free = [quantity.parse_all(node) for _ in range(nodes.count)]
+    node = _node(nodes, target)
+    free = [dict(node) for _ in range(nodes.count)]
     for index, model in enumerate(models):
         if not _take(model.pool.pod_requests, free):
             yield wrong(
                 "cluster.nodes",
-                f"{nodes.count} with {_listed(quantity.parse_all(node))}",
+                f"{nodes.count} with {_listed(node)}",
                 f"room for {_listed(model.pool.pod_requests)} more, which the endpoint picker of "
                 f"models[{index}] asks for",
             )
             return
-        asked = quantity.parse_all(model.service.requests)
+        asked = _asked(model)
         if sum(_take(asked, free) for _ in range(model.service.replicas)) < model.service.replicas:
             yield wrong(
                 f"models[{index}].replicas",
                 model.service.replicas,
                 "fewer, smaller `resources`, or more in `cluster.nodes`: each asks for "
                 f"{_listed(asked)}, and {nodes.count} node(s) with "
-                f"{_listed(quantity.parse_all(node))} cannot hold them all",
+                f"{_listed(node)} cannot hold them all",
             )
             return
+
+
+def replicas(
+    models: Sequence[Model],
+    unsettled: AbstractSet[int],
+    nodes: config.Nodes | None,
+    target: Hardware,
+) -> dict[int, int]:
+    """How many of each unsettled model the nodes have room for, beside all others; at least one.
+
+    They take turns, so that none gets more than its share.
+    """
+    if not nodes or not unsettled:
+        return {}
+    free = [_node(nodes, target) for _ in range(nodes.count)]
+    for index, model in enumerate(models):
+        _take(model.pool.pod_requests, free)
+        for _ in range(0 if index in unsettled else model.service.replicas):
+            _take(_asked(model), free)
+    counts = dict.fromkeys(sorted(unsettled), 0)
+    growing = [*counts]
+    while growing:
+        growing = [index for index in growing if _take(_asked(models[index]), free)]
+        for index in growing:
+            counts[index] += 1
+    return {index: max(1, count) for index, count in counts.items()}
+
+
+def _node(nodes: config.Nodes, target: Hardware) -> dict[str, Decimal]:
+    devices = {name: Decimal(nodes.devices) for name in (target.resource, target.claim) if name}
+    return {**quantity.parse_all({"cpu": nodes.cpu, "memory": nodes.memory}), **devices}
+
+
+def _asked(model: Model) -> dict[str, Decimal]:
+    """What each of its pods asks for, claims included."""
+    claim = model.service.device_claim
+    claimed = {claim.device_class: Decimal(claim.count)} if claim else {}
+    return {**quantity.parse_all(model.service.requests), **claimed}
 
 
 def _take(asked: Mapping[str, Decimal], free: Sequence[dict[str, Decimal]]) -> bool:

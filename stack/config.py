@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveInt, create_model
 from pydantic.alias_generators import to_camel
 
-from stack import hardware, quantity, releases, schedulers
+from stack import capacity, hardware, quantity, releases, schedulers
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Quantity = Annotated[str, Field(pattern=quantity.PATTERN)]
@@ -36,6 +36,12 @@ class Nodes(Section):
     memory: Quantity
     devices: Annotated[int, Field(ge=0)] = 0
     """Accelerators of a node, in units of the hardware's own resource."""
+    accelerator: Annotated[
+        str | None, Field(json_schema_extra={"enum": [*sorted(capacity.DEVICES), None]})
+    ] = None
+    """Which one; left out, whether a model fits is not checked but where there is only one."""
+    download_mbps: PositiveInt = 200
+    """Megabits per second at which a pod downloads a model: how long it may take to start."""
 
 
 class Cluster(Section):
@@ -118,6 +124,17 @@ class Model(Section):
     """Devices that one replica is split over."""
     max_model_len: PositiveInt | None = None
     """Tokens of the longest request, prompt and answer together; left out, the model's own."""
+    sizing: Literal["auto"] | None = None
+    """auto: `tensorParallel`, `maxModelLen` and `replicas` are what the nodes can do best."""
+    shape: dict[str, Any] | None = None
+    """What the model's config.json says of its architecture, for models that are not known; with
+    `weights_gib` where the weights' size does not follow from it."""
+    dtype: Literal["bfloat16", "float16", "float32"] | None = None
+    """Of weights and activations; left out, the hardware's default, or else the model's own."""
+    quantization: Literal["fp8"] | None = None
+    """What weights are shrunk to while they are loaded."""
+    kv_cache_dtype: Literal["fp8"] | None = None
+    """Left out, that of the weights, or the hardware's default."""
     kv_cache: Quantity | None = None
     """Memory of one replica's KV cache; left out, the hardware's default."""
     gated: bool | None = None

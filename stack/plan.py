@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from stack import config, quantity
+from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
 from stack.kinds import PICKER_PORT, ServiceType, Sidecar
-from stack.releases import CrdBundle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +56,14 @@ class Pool:
     namespace: str
     group: str
     objectives_group: str
+    watches: Mapping[str, tuple[str, ...]]
+    """API group -> what the endpoint picker watches there, beside its pool and pods."""
     selects: Mapping[str, str]
     """Labels of the model-server pods, and of no others."""
     target_port: int
     image: str
+    args: tuple[str, ...]
+    """What this endpoint picker has to be told beyond what all are."""
     picker_config: str
     """EndpointPickerConfig as YAML."""
     failure_mode: str
@@ -91,6 +95,16 @@ class Pool:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceClaim:
+    """Devices that a pod claims, where no device plugin counts them."""
+
+    template: str
+    """Name of the ResourceClaimTemplate."""
+    device_class: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Service:
     """The pods that serve one model."""
 
@@ -106,8 +120,10 @@ class Service:
     env: Mapping[str, str]
     hf_token_secret: str | None
     port: int
+    port_name: str
     requests: Mapping[str, str]
     limits: Mapping[str, str]
+    device_claim: DeviceClaim | None
     storage: str
     shared_memory: str | None
     hardware: Hardware
@@ -130,6 +146,8 @@ class Monitors:
 class Model:
     name: str
     id: str | None
+    capacity: str
+    """What all its replicas hold, as its users would say it."""
     pool: Pool
     service: Service
     monitors: Monitors | None

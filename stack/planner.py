@@ -2,13 +2,26 @@
 
 from collections.abc import Iterator, Mapping
 
-from stack import checks, config, hardware, quantity, releases, scheduling
+from stack import checks, config, quantity, releases, scheduling, sizing
 from stack.checks import LABEL
 from stack.hardware import Hardware
 from stack.kinds import Behind, ClusterKind, GatewayKind, ServiceType
-from stack.plan import Cluster, Crds, Gateway, Model, Monitors, Namespace, Plan, Pool, Service, dns
+from stack.plan import (
+    Cluster,
+    Crds,
+    DeviceClaim,
+    Gateway,
+    Model,
+    Monitors,
+    Namespace,
+    Plan,
+    Pool,
+    Service,
+    dns,
+)
 from stack.problems import StackError
-from stack.releases import Release
+from stack.releases import Release, Server
+from stack.sizing import Ground
 
 MODEL_PORT = 8000
 HF_TOKEN_SECRET = "llm-d-hf-token"  # noqa: S105 - the guides' name of the Secret, not its value
@@ -34,15 +47,20 @@ def plan(
     `secrets` are the names of those that are set, of `config.SECRETS`.
     """
     release = releases.releases()[stack.release]
-    target = hardware.targets()[stack.hardware]
+    if refused := [*checks.pairs(stack, release), *sizing.shapes(stack)]:
+        raise StackError(refused)
     kind = clusters[stack.cluster.kind]
     gateway = gateways[stack.gateway.provider]
-    nodes = kind.nodes(stack.cluster, target)
+    asked, stack, ground = stack, *sizing.sized(stack, release, kind.nodes)
+    target, nodes = ground.target, ground.nodes
     hf_token_secret = HF_TOKEN_SECRET if "hfToken" in secrets else None
-    models = [
-        _model(model, stack, release, target, gateway, kind, hf_token_secret)
-        for model in stack.models
-    ]
+
+    def made(stack: config.Stack) -> list[Model]:
+        return [
+            _model(model, stack, ground, gateway, kind, hf_token_secret) for model in stack.models
+        ]
+
+    models = made(stack)
     problems = [
         *kind.problems(stack.cluster),
         *checks.models(stack, release, target, secrets),
@@ -51,6 +69,10 @@ def plan(
         *checks.devices(stack, target, nodes),
     ]
     if not problems:
+        problems = [*sizing.problems(stack, ground)]
+    if not problems:
+        counts = checks.replicas(models, sizing.unsettled(asked), nodes, target)
+        models = made(sizing.with_replicas(stack, counts)) if counts else models
         problems = [*checks.room(models, nodes, target)]
     if problems:
         raise StackError(problems)
@@ -80,17 +102,18 @@ def plan(
 def _model(
     model: config.Model,
     stack: config.Stack,
-    release: Release,
-    target: Hardware,
+    ground: Ground,
     gateway: GatewayKind,
     cluster: ClusterKind[config.Cluster],
     hf_token_secret: str | None,
 ) -> Model:
+    release, target = ground.release, ground.target
+    launched = release.servers[stack.hardware]
     postfix = f"{stack.names.postfix}-{model.id}" if model.id else stack.names.postfix
     namespace = stack.names.namespace
-    serving = {release.serving_label: "true", "llm-d.ai/model": slug(model.name)}
+    serving = {**release.serving_labels, "llm-d.ai/model": slug(model.name)}
     pool, service = f"gaie-{postfix}", f"ms-{postfix}-llm-d-modelservice"
-    startup = target.startup_seconds
+    startup = sizing.startup_seconds(model, ground)
     behind = Behind(
         host=dns(service, namespace),
         port=MODEL_PORT,
@@ -99,6 +122,7 @@ def _model(
     return Model(
         name=model.name,
         id=model.id,
+        capacity=sizing.holds(model, ground),
         pool=Pool(
             name=pool,
             picker=f"{pool}-epp",
@@ -107,9 +131,11 @@ def _model(
             namespace=namespace,
             group=release.pool_group,
             objectives_group=release.objectives_group,
+            watches=release.picker_watches,
             selects=serving,
             target_port=MODEL_PORT,
             image=release.endpoint_picker,
+            args=release.picker_args,
             picker_config=scheduling.picker_config(
                 model.scheduler, release, endpoints=gateway.endpoints
             ),
@@ -127,14 +153,22 @@ def _model(
             namespace=namespace,
             labels={**serving, "llm-d.ai/role": "decode"},
             replicas=model.replicas,
-            image=model.image or target.image.format_map(release.versions),
-            command=target.command,
-            args=arguments(model, target),
-            env=target.env,
+            image=model.image or launched.image,
+            command=launched.command,
+            args=arguments(model, launched, target),
+            env={**target.env, **launched.env},
             hf_token_secret=hf_token_secret,
             port=MODEL_PORT,
+            port_name=release.port_name,
             requests=_amounts(target.requests, model.resources.requests, model, target),
             limits=_amounts(target.limits, model.resources.limits, model, target),
+            device_claim=DeviceClaim(
+                template=f"{service}-decode",
+                device_class=target.claim,
+                count=target.devices(model.tensor_parallel),
+            )
+            if target.claim
+            else None,
             storage=model.storage,
             shared_memory=target.shared_memory,
             hardware=target,
@@ -157,22 +191,29 @@ def slug(model: str) -> str:
     return model.rsplit("/", 1)[-1].lower()[:LABEL].strip("._-")
 
 
-def arguments(model: config.Model, target: Hardware) -> tuple[str, ...]:
+def arguments(model: config.Model, server: Server, target: Hardware) -> tuple[str, ...]:
     """Of the model server."""
-    asked = (argument.format(model=model.name) for argument in target.model_argument)
-    kv_cache = model.kv_cache or target.kv_cache
+    kv_cache = sizing.kv_cache(model, target)
+    said = {
+        "tensor-parallel-size": model.tensor_parallel if model.tensor_parallel > 1 else None,
+        "max-model-len": model.max_model_len,
+        "dtype": model.dtype or target.dtype,
+        "quantization": model.quantization,
+        "kv-cache-dtype": model.kv_cache_dtype or target.kv_cache_dtype,
+        "kv-cache-memory-bytes": int(quantity.parse(kv_cache)) if kv_cache else None,
+    }
     return (
-        *asked,
+        *(argument.format(model=model.name) for argument in server.model_argument),
         f"--port={MODEL_PORT}",
         f"--served-model-name={model.name}",
+        *(f"--{name}={value}" for name, value in said.items() if value is not None),
+        *server.args,
+        *target.args,
         *(
-            (f"--tensor-parallel-size={model.tensor_parallel}",)
-            if model.tensor_parallel > 1
+            (f"--gpu-memory-utilization={target.memory_utilization}",)
+            if target.memory_utilization
             else ()
         ),
-        *((f"--max-model-len={model.max_model_len}",) if model.max_model_len else ()),
-        *((f"--kv-cache-memory-bytes={int(quantity.parse(kv_cache))}",) if kv_cache else ()),
-        *target.args,
     )
 
 
@@ -181,7 +222,9 @@ def _amounts(
 ) -> Mapping[str, str]:
     """What a pod asks for: the model's words over the target's, a device per rank."""
     said = {"cpu": asked.cpu, "memory": asked.memory}
-    devices = {target.resource: str(model.tensor_parallel)} if target.resource else {}
+    devices = (
+        {target.resource: str(target.devices(model.tensor_parallel))} if target.resource else {}
+    )
     return {**default, **{key: value for key, value in said.items() if value}, **devices}
 
 

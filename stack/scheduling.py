@@ -8,7 +8,7 @@ import yaml
 from stack import config
 from stack.problems import unknown, wrong
 from stack.releases import Release
-from stack.schedulers import schedulers
+from stack.schedulers import Plugin, schedulers
 
 DEFAULT_PICKER = "max-score-picker"
 
@@ -19,7 +19,7 @@ def picker_config(asked: config.Scheduler, release: Release, *, endpoints: int) 
     `endpoints` is how many pods the picker names for each request, the best first: a gateway that
     retries goes on to the next.
     """
-    body = _listed(asked) if asked.plugins else _preset(asked)
+    body = _listed(asked) if asked.plugins else _preset(asked, release)
     _name_several(body, endpoints)
     return yaml.safe_dump(
         {"apiVersion": release.picker_config_api, "kind": "EndpointPickerConfig", **body},
@@ -63,14 +63,23 @@ def _references(asked: config.Scheduler, at: str) -> Iterator[str]:
                 yield unknown(where, plugin.plugin_ref, names)
 
 
-def _preset(asked: config.Scheduler) -> dict[str, Any]:
+def _preset(asked: config.Scheduler, release: Release) -> dict[str, Any]:
     plugins = schedulers()[asked.preset].plugins
     return {
-        "plugins": [_plugin(one.type, None, one.parameters) for one in plugins],
+        "plugins": [part for one in plugins for part in _parts(one, release)],
         "schedulingProfiles": [
             {"name": "default", "plugins": [_reference(one.type, one.weight) for one in plugins]}
         ],
     }
+
+
+def _parts(plugin: Plugin, release: Release) -> Iterator[dict[str, Any]]:
+    """A scorer, and what it reads, where the release has split it in two."""
+    if plugin.type == "prefix-cache-scorer" != release.prefix_plugin:
+        yield _plugin(release.prefix_plugin, None, plugin.parameters)
+        yield _plugin(plugin.type, None, {})
+    else:
+        yield _plugin(plugin.type, None, plugin.parameters)
 
 
 def _listed(asked: config.Scheduler) -> dict[str, Any]:

@@ -62,13 +62,13 @@ def test_a_good_stack_is_planned() -> None:
 
 def test_every_problem_is_told_at_once() -> None:
     release, hardware, gateway, replicas = told(
-        release="v0.4",
+        release="v0.3",
         hardware="simulatd",
         gateway={"provider": "standalon"},
         models=[MODEL | {"replicas": 0}],
     )
 
-    assert release.startswith("`release` is `v0.4`, expected one of ")
+    assert release.startswith("`release` is `v0.3`, expected one of ")
     assert hardware.endswith("did you mean `simulated`?")
     assert gateway == (
         "`gateway.provider` is `standalon`, expected one of "
@@ -99,7 +99,7 @@ def test_every_problem_is_told_at_once() -> None:
             {"llm-d:cluster": {"kind": "embedded", "prot": 6443}},
             (
                 "`cluster.prot` is not a known key, expected context, kind, kubeconfig, nodes, "
-                "port; did you mean `port`?"
+                "port, version; did you mean `port`?"
             ),
         ),
         (
@@ -109,9 +109,9 @@ def test_every_problem_is_told_at_once() -> None:
         (
             {"llm-d:models": [{"name": "a/b", "replica": 2}]},
             (
-                "`models[0].replica` is not a known key, expected gated, id, image, kvCache, "
-                "maxModelLen, name, replicas, resources, scheduler, storage, tensorParallel; "
-                "did you mean `replicas`?"
+                "`models[0].replica` is not a known key, expected dtype, gated, id, image, "
+                "kvCache, kvCacheDtype, maxModelLen, name, quantization, replicas, resources, "
+                "scheduler, shape, sizing, storage, tensorParallel; did you mean `replicas`?"
             ),
         ),
         (
