@@ -12,10 +12,10 @@ $(error no `$(PYTHON)` on PATH: install Python 3.11 or newer, or name it: make P
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down test check bench doctor tools shell clean
+.PHONY: help up preview down smoke logs test check bench bench-routing doctor tools shell clean
 
 help: ## say what can be done
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 	@printf '\nSTACK=%s  which Pulumi.<stack>.yaml    PYTHON=%s  3.11 or newer\n' '$(STACK)' '$(PYTHON)'
 
 up: ## deploy STACK, with a cluster of its own where the stack says so
@@ -26,6 +26,12 @@ preview: ## say what `up` would change, and change nothing
 
 down: ## remove everything that `up` made
 	@$(TOOLS) down '$(STACK)'
+
+smoke: ## ask a deployed STACK, hop by hop, and say which hop fails and why
+	@$(TOOLS) smoke '$(STACK)'
+
+logs: ## show what the pods of an embedded STACK said; POD= how their names begin
+	@$(TOOLS) logs '$(STACK)' '$(POD)'
 
 test: ## run all tests, on the real engine and a real API server too (what CI runs)
 	@$(TOOLS) install
@@ -41,6 +47,10 @@ check: ## lint, types and the tests that need no engine: a minute
 bench: ## time preview and update, beside an empty program and kubectl apply
 	@$(TOOLS) install
 	@$(TOOLS) run -- python -m bench
+
+bench-routing: ## compare ways to choose a replica, on simulated model servers: eight minutes
+	@$(TOOLS) install
+	@$(TOOLS) run -- python -m bench.routing
 
 doctor: ## say what is installed, where it came from, and what mends the rest
 	@$(TOOLS) doctor

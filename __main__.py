@@ -4,6 +4,7 @@ import pulumi
 
 from components import (
     Cluster,
+    Front,
     GatewayProviders,
     InferencePool,
     ModelService,
@@ -22,11 +23,15 @@ cluster = Cluster("cluster", cluster=plan.cluster)
 gateway = GatewayProviders("gateway", gateway=plan.gateway, opts=cluster.here())
 namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=cluster.here())
 
-pools: dict[str, InferencePool] = {}
+fronts: dict[str, Front] = {}
 for model in plan.models:
-    pool = pools[model.name] = InferencePool(
+    pool = InferencePool(
         model.named("pool"), pool=model.pool, opts=cluster.here(gateway, namespace)
     )
+    if model.front:
+        fronts[model.name] = Front(
+            model.named("front"), front=model.front, opts=cluster.here(pool, namespace)
+        )
     ModelService(model.named("model"), service=model.service, opts=cluster.here(namespace))
     if model.monitors:
         Monitoring(
@@ -38,6 +43,6 @@ for model in plan.models:
         )
 
 for key, value in endpoints(
-    plan, pools, kubeconfig=cluster.kubeconfig, context=cluster.context
+    plan, fronts, kubeconfig=cluster.kubeconfig, context=cluster.context
 ).items():
     pulumi.export(key, value)

@@ -23,15 +23,15 @@ HOME = ROOT / ".state" / "bench"
 WORK = HOME / "work"
 
 EMBEDDED = "bench-embedded"
-"""Name of the stack that has its own cluster: it decides the folder of that."""
+ROUTING = "bench-routing"
+"""Names of the stacks that have clusters of their own: they decide the folders of those."""
 
 
-def clusters() -> tuple[Cluster, Cluster]:
-    """Give the one that the bench makes, and the one that the `embedded` stack makes."""
-    return (
-        Cluster(root=WORK / "cluster", tools=tools.resolve),
-        Cluster(root=ROOT / ".state" / "clusters" / EMBEDDED, tools=tools.resolve),
-    )
+def clusters() -> list[Cluster]:
+    """Give the one that the bench makes, and those that its stacks make."""
+    clones = ROOT / ".state" / "clusters"
+    roots = (WORK / "cluster", clones / EMBEDDED, clones / ROUTING)
+    return [Cluster(root=root, tools=tools.resolve) for root in roots]
 
 
 @contextlib.contextmanager
@@ -95,6 +95,12 @@ class Stack:
         made.run("stack", "init", name, cwd=folder)
         return made
 
+    def write(self, config: Mapping[str, Any]) -> None:
+        """Have it say something else; the salt stays, which Pulumi reads its state with."""
+        file = self.folder / f"Pulumi.{self.name}.yaml"
+        before: dict[str, Any] = yaml.safe_load(file.read_text())
+        file.write_text(yaml.safe_dump({**before, "config": dict(config)}))
+
     def act(self, action: str) -> float:
         """Take `up`, `preview` or `down` with the words that `make` has for it."""
         file = self.folder / f"Pulumi.{self.name}.yaml"
@@ -139,7 +145,7 @@ def on_running_cluster() -> Stack:
     config = _config()
     target = targets()[config["llm-d:hardware"]]
     labels = {**target.node_labels, **target.node_selector}
-    cluster, _ = clusters()
+    cluster, *_ = clusters()
     cluster.up(
         [Node(name=f"node-{index}", allocatable=target.node, labels=labels) for index in range(2)]
     )
@@ -149,7 +155,7 @@ def on_running_cluster() -> Stack:
 
 def kubectl(words: Sequence[str]) -> float:
     """Run a command against the bench's cluster."""
-    cluster, _ = clusters()
+    cluster, *_ = clusters()
     where = (f"--kubeconfig={cluster.kubeconfig}", f"--cache-dir={WORK / 'kubectl'}")
     command = [tools.resolve("kubectl"), *where, *words]
     return running.seconds(command, env=environment(), cwd=WORK)

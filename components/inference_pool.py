@@ -1,5 +1,3 @@
-import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -9,9 +7,17 @@ import pulumi_kubernetes.core.v1 as core
 import pulumi_kubernetes.meta.v1 as meta
 import pulumi_kubernetes.rbac.v1 as rbac
 
-from components.pods import DRAIN, DRAIN_SECONDS, RESTRICTED, RESTRICTED_POD
+from components.pods import (
+    DRAIN,
+    DRAIN_SECONDS,
+    ONE_MORE_FIRST,
+    RESTRICTED,
+    RESTRICTED_POD,
+    digest,
+    ports,
+)
 from stack import plan
-from stack.kinds import PICKER_PORT, Sidecar
+from stack.kinds import PICKER_PORT
 
 HEALTH_PORT = 9003
 METRICS_PORT = 9090
@@ -23,9 +29,6 @@ END_SECONDS = 10
 
 class InferencePool(pulumi.ComponentResource):
     """A pool over one model's pods, and the endpoint picker that chooses among them."""
-
-    url: pulumi.Output[str | None]
-    """Where requests are taken; None where only a port-forward leads there."""
 
     def __init__(
         self, name: str, *, pool: plan.Pool, opts: pulumi.ResourceOptions | None = None
@@ -75,7 +78,6 @@ class InferencePool(pulumi.ComponentResource):
                 depends_on=[account, binding, cluster_binding, configs, inference_pool],
             ),
         )
-        after = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
         core.Service(
             f"{name}-service",
             metadata=metadata,
@@ -84,18 +86,9 @@ class InferencePool(pulumi.ComponentResource):
                 "selector": selector(pool),
                 "ports": ports({"grpc-ext-proc": PICKER_PORT, "http-metrics": METRICS_PORT}),
             },
-            opts=after,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
         )
-        self.url = pulumi.Output.from_input(None)
-        if pool.sidecar:
-            gateway = core.Service(
-                f"{name}-gateway",
-                metadata={**metadata, "name": pool.gateway},
-                spec=front(pool, pool.sidecar),
-                opts=after,
-            )
-            self.url = gateway.status.apply(lambda status: url(status, pool.port))
-        self.register_outputs({"url": self.url})
+        self.register_outputs({"picker": pool.picker})
 
 
 def metadata_of(pool: plan.Pool) -> meta.ObjectMetaArgsDict:
@@ -154,7 +147,7 @@ def metrics_rules() -> list[rbac.PolicyRuleArgsDict]:
 
 
 def config(pool: plan.Pool) -> dict[str, str]:
-    return {CONFIG_FILE: pool.picker_config, **(pool.sidecar.config if pool.sidecar else {})}
+    return {CONFIG_FILE: pool.picker_config}
 
 
 def spec(pool: plan.Pool) -> dict[str, Any]:
@@ -171,19 +164,14 @@ def spec(pool: plan.Pool) -> dict[str, Any]:
 
 def picker(pool: plan.Pool) -> apps.DeploymentSpecArgsDict:
     """The endpoint picker's Deployment: one replica, whose view of the caches is its own."""
-    containers = [picker_container(pool), *([proxy(pool.sidecar)] if pool.sidecar else [])]
     return {
         "replicas": 1,
-        # The next one takes over when it is ready: a new configuration costs no request.
-        "strategy": {
-            "type": "RollingUpdate",
-            "rolling_update": {"max_surge": 1, "max_unavailable": 0},
-        },
+        "strategy": ONE_MORE_FIRST,
         "selector": {"match_labels": selector(pool)},
         "template": {
             "metadata": {
                 "labels": selector(pool),
-                # Neither reads its files again: changed files have to mean new pods.
+                # It does not read its file again: a changed one has to mean a new pod.
                 "annotations": {"llm-d.ai/config-sha256": digest(config(pool))},
             },
             "spec": {
@@ -191,15 +179,11 @@ def picker(pool: plan.Pool) -> apps.DeploymentSpecArgsDict:
                 "enable_service_links": False,
                 "termination_grace_period_seconds": DRAIN_SECONDS + END_SECONDS,
                 "security_context": RESTRICTED_POD,
-                "containers": containers,
+                "containers": [picker_container(pool)],
                 "volumes": [{"name": "config", "config_map": {"name": pool.picker}}],
             },
         },
     }
-
-
-def digest(files: dict[str, str]) -> str:
-    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
 
 
 def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
@@ -234,57 +218,16 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
             {"name": "metrics", "container_port": METRICS_PORT},
         ],
         "lifecycle": DRAIN,
+        # It says that it serves before it has made the certificate that it listens with, which
+        # takes seconds: requests until then would be refused.
+        "startup_probe": {
+            "tcp_socket": {"port": PICKER_PORT},
+            "period_seconds": 2,
+            "failure_threshold": 60,
+        },
         "liveness_probe": {**probe, "initial_delay_seconds": 5, "period_seconds": 10},
         "readiness_probe": {**probe, "period_seconds": 2},
         "resources": {"requests": dict(pool.requests), "limits": dict(pool.limits)},
         "security_context": RESTRICTED,
         "volume_mounts": [{"name": "config", "mount_path": CONFIG_DIR, "read_only": True}],
     }
-
-
-def proxy(sidecar: Sidecar) -> core.ContainerArgsDict:
-    return {
-        "name": sidecar.name,
-        "image": sidecar.image,
-        "image_pull_policy": "IfNotPresent",
-        "args": list(sidecar.args),
-        "ports": [
-            {"name": "http", "container_port": sidecar.port},
-            {"name": "admin", "container_port": sidecar.admin_port},
-        ],
-        "lifecycle": DRAIN,
-        "readiness_probe": {
-            "http_get": {"path": sidecar.ready_path, "port": "admin"},
-            "period_seconds": 2,
-        },
-        "resources": {"requests": dict(sidecar.requests), "limits": dict(sidecar.limits)},
-        "security_context": RESTRICTED,
-        "volume_mounts": [{"name": "config", "mount_path": sidecar.config_dir, "read_only": True}],
-    }
-
-
-def front(pool: plan.Pool, sidecar: Sidecar) -> core.ServiceSpecArgsDict:
-    """The gateway's Service."""
-    return {
-        "type": pool.gateway_type,
-        "selector": selector(pool),
-        "ports": ports({"http": sidecar.port}),
-        # The proxy and the picker share a pod: it goes on while the picker is being restarted.
-        "publish_not_ready_addresses": pool.failure_mode == "FailOpen",
-    }
-
-
-def ports(named: Mapping[str, int]) -> list[core.ServicePortArgsDict]:
-    return [
-        {"name": name, "port": port, "target_port": port, "protocol": "TCP"}
-        for name, port in named.items()
-    ]
-
-
-def url(status: core.outputs.ServiceStatus | None, port: int) -> str | None:
-    """Of the first address that a load balancer has given the gateway's Service."""
-    balancer = status.load_balancer if status else None
-    for ingress in (balancer.ingress if balancer else None) or ():
-        if host := ingress.ip or ingress.hostname:
-            return f"http://{host}:{port}"
-    return None

@@ -171,6 +171,10 @@ def environment(service: plan.Service) -> list[core.EnvVarArgsDict]:
     values: list[core.EnvVarArgsDict] = [
         {"name": key, "value": value} for key, value in plain.items()
     ]
+    # What logs and answers can say they come from.
+    values.append(
+        {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}}
+    )
     if service.hf_token_secret:
         key: core.SecretKeySelectorArgsDict = {
             "name": service.hf_token_secret,

@@ -5,40 +5,39 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from components.inference_pool import METRICS_PORT, InferencePool
+from components.front import Front
+from components.inference_pool import METRICS_PORT
 from stack.plan import Model, Plan
 
 LOCAL_PORT = 8000
 
 
 def endpoints(
-    plan: Plan, pools: Mapping[str, InferencePool], *, kubeconfig: str | None, context: str
+    plan: Plan, fronts: Mapping[str, Front], *, kubeconfig: str | None, context: str
 ) -> dict[str, Any]:
-    """The stack's outputs: the same names on every stack. `pools` are by their models' names."""
+    """The stack's outputs: the same names on every stack. `fronts` are by their models' names."""
     first = plan.models[0]
-    url = pools[first.name].url
+    urls = {model.name: fronts[model.name].url for model in plan.models}
     return {
         "namespace": plan.namespace.name,
         "context": context,
         "kubeconfig": kubeconfig,
         "models": [model.name for model in plan.models],
-        "gatewayUrls": {name: pool.url for name, pool in pools.items()},
-        "inferenceEndpoints": {
-            model.name: f"http://{model.pool.endpoint}" for model in plan.models
-        },
+        "gatewayUrls": urls,
+        "inferenceEndpoints": {model.name: f"http://{model.endpoint}" for model in plan.models},
         "capacity": {model.name: model.capacity for model in plan.models},
         "objects": {model.name: objects(model) for model in plan.models},
         "portForwardCommand": port_forward(first, kubeconfig, context),
         "smokeTestCommand": f"make smoke STACK={plan.name}",
-        "exampleRequest": url.apply(lambda known: example(known, first.name)),
+        "exampleRequest": urls[first.name].apply(lambda known: example(known, first.name)),
     }
 
 
 def objects(model: Model) -> dict[str, Any]:
     """Names that `make smoke` looks at."""
     return {
-        "gatewayService": model.pool.gateway,
-        "gatewayPort": model.pool.port,
+        "gatewayService": model.entry[0],
+        "gatewayPort": model.entry[1],
         "picker": model.pool.picker,
         "metricsPort": METRICS_PORT,
         "pool": model.pool.name,
@@ -48,11 +47,12 @@ def objects(model: Model) -> dict[str, Any]:
 
 def port_forward(model: Model, kubeconfig: str | None, context: str) -> str:
     """Brings a model's endpoint to http://localhost:8000."""
-    pool = model.pool
-    command = ["kubectl", "--context", context, "--namespace", pool.namespace, "port-forward"]
+    service, port = model.entry
+    namespace = model.pool.namespace
+    command = ["kubectl", "--context", context, "--namespace", namespace, "port-forward"]
     if kubeconfig:
         command[1:1] = ["--kubeconfig", kubeconfig]
-    return shlex.join([*command, f"service/{pool.gateway}", f"{LOCAL_PORT}:{pool.port}"])
+    return shlex.join([*command, f"service/{service}", f"{LOCAL_PORT}:{port}"])
 
 
 def example(url: str | None, model: str) -> str:

@@ -1,5 +1,9 @@
 """What every pod of this project has in common: the restricted Pod Security Standard."""
 
+import hashlib
+from collections.abc import Mapping
+
+import pulumi_kubernetes.apps.v1 as apps
 import pulumi_kubernetes.core.v1 as core
 
 USER = 65532
@@ -26,3 +30,21 @@ it has begun are given."""
 
 DRAIN: core.LifecycleArgsDict = {"pre_stop": {"sleep": {"seconds": DRAIN_SECONDS}}}
 """Servers that end at once when they are told to, with whatever they are doing."""
+
+ONE_MORE_FIRST: apps.DeploymentStrategyArgsDict = {
+    "type": "RollingUpdate",
+    "rolling_update": {"max_surge": 1, "max_unavailable": 0},
+}
+"""The next pod takes over once it is ready: a new configuration costs no request."""
+
+
+def digest(files: Mapping[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+
+
+def ports(named: Mapping[str, int]) -> list[core.ServicePortArgsDict]:
+    """Of a Service, each leading to the same port of its pods."""
+    return [
+        {"name": name, "port": port, "target_port": port, "protocol": "TCP"}
+        for name, port in named.items()
+    ]

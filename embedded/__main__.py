@@ -23,6 +23,8 @@ def main(action: str) -> None:
             nodes = [Node(**one) for one in json.loads(os.environ["LLMD_CLUSTER_NODES"])]
             port = os.environ.get("LLMD_CLUSTER_PORT")
             print(cluster.up(nodes, port=int(port) if port else None))
+            if reason := cluster.simulated():
+                print(f"embedded cluster: all pods are simulated: {reason}", file=sys.stderr)
         case "start":
             cluster.start()
         case "stop":

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embedded.agent import this_machine
+from embedded.agent.machine import MachineError
+from tools.places import here
 from tools.process import command_line
 
 NAME = "llm-d"
@@ -22,6 +25,12 @@ CONTEXT = f"kwok-{NAME}"
 
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 TOOLS = (*COMPONENTS, "kwokctl", "kubectl")
+AGENT = "agent"
+"""Runs the pods' containers; not one of kwokctl's components."""
+
+STAGES = Path(__file__).with_name("kwok.yaml")
+NODE_NETWORK = "198.18.0"
+"""The first addresses of the pods' network, which no pod gets."""
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 3.0
@@ -76,7 +85,9 @@ class Cluster:
                 self._remove()
                 self._create(port)
                 self._complete.touch()
+            agent = self._start_agent()
             self._apply(nodes)
+            self._await_agent(agent)
             return self._uid()
 
     def start(self) -> None:
@@ -85,9 +96,10 @@ class Cluster:
             if not self._complete.exists():
                 raise ClusterError("there is no embedded cluster yet: `make up` makes one")
             self._start()
+            self._await_agent(self._start_agent())
 
     def stop(self) -> None:
-        """End the processes and keep the data."""
+        """End the processes, the pods' too, and keep the data."""
         with self._locked():
             self._stop()
 
@@ -100,11 +112,18 @@ class Cluster:
 
     def running(self) -> Mapping[str, int]:
         """Process id of each component that runs."""
-        return {name: pid for name in COMPONENTS if (pid := self._pid(name))}
+        return {name: pid for name in (*COMPONENTS, AGENT) if (pid := self._pid(name))}
 
     def ready(self) -> bool:
-        """Whether the API server answers and every component runs."""
-        return len(self.running()) == len(COMPONENTS) and self._answers()
+        """Whether the API server answers, and every component and the agent run."""
+        return self._pid(AGENT) is not None and self._serves()
+
+    def simulated(self) -> str:
+        """Why the machine runs no containers, so that all pods are simulated; empty if it does."""
+        try:
+            return self._agent_said.read_text()
+        except FileNotFoundError:
+            return ""
 
     # -- steps, all under the lock
 
@@ -135,6 +154,7 @@ class Cluster:
         self._kwokctl(
             "create",
             "cluster",
+            f"--config={STAGES}",
             "--runtime=binary",
             *(f"--{_flag(name)}-binary={self.tools(name)}" for name in COMPONENTS),
             f"--etcd-port={ports['etcd']}",
@@ -154,19 +174,64 @@ class Cluster:
         self._wait()
 
     def _start(self) -> None:
-        if not self.ready():
-            self._stop()
+        if not self._serves():
+            self._stop_components()
             self._kwokctl("start", "cluster")
             self._wait()
 
+    def _start_agent(self) -> "subprocess.Popen[bytes] | None":
+        """Have the agent run; what one before it had running is taken over. None if it runs."""
+        if self._pid(AGENT):
+            return None
+        self._agent_said.unlink(missing_ok=True)
+        interpreter = here().venv / "bin" / "python"
+        with self._log(AGENT).open("ab") as log:
+            agent = subprocess.Popen(  # noqa: S603 - our own words
+                # It needs the Kubernetes client, which the interpreter of this process may lack.
+                [interpreter, "-m", "embedded.agent", self.root],
+                cwd=Path(__file__).parents[1],
+                # What runs on this machine is behind no proxy.
+                env=os.environ | {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        (self._home / "pids" / f"{AGENT}.pid").write_text(str(agent.pid))
+        return agent
+
+    def _await_agent(self, agent: "subprocess.Popen[bytes] | None") -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._agent_said.exists():
+            if agent and agent.poll() is not None:
+                raise ClusterError(self._why(AGENT))
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"the node agent was not ready after {READY_SECONDS:.0f} s: "
+                    f"read {self._log(AGENT)}, then `make up` again"
+                )
+            time.sleep(0.05)
+
+    @property
+    def _agent_said(self) -> Path:
+        """The agent's word that it is up, and why there can be no containers."""
+        return self.root / "agent"
+
     def _stop(self, *, keep_data: bool = True) -> None:
+        self._signal((AGENT,), signal.SIGKILL)  # it has nothing to put in order
+        # On a machine that cannot run containers, none are left.
+        with contextlib.suppress(MachineError):
+            this_machine(self.root).close()
+        self._stop_components(keep_data=keep_data)
+
+    def _stop_components(self, *, keep_data: bool = True) -> None:
         # etcd last: without it the API server waits for it instead of ending.
         for group in (COMPONENTS[1:], COMPONENTS[:1]):
             for kill in (signal.SIGTERM, signal.SIGKILL) if keep_data else (signal.SIGKILL,):
                 self._signal(group, kill)
         # What kwokctl would take for a running process after the number is given away again.
-        for file in self._home.glob("pids/*.pid"):
-            file.unlink()
+        for name in COMPONENTS:
+            (self._home / "pids" / f"{_file(name)}.pid").unlink(missing_ok=True)
 
     def _signal(self, components: Sequence[str], kill: signal.Signals) -> None:
         """Send the signal and wait until they have gone, or STOP_SECONDS."""
@@ -179,7 +244,8 @@ class Cluster:
 
     def _remove(self) -> None:
         self._stop(keep_data=False)
-        for path in (self._complete, self.kubeconfig, self.root / "kwok"):
+        left = ("agent", "kwok", "load-balancer", "logs", "pods")
+        for path in (self._complete, self.kubeconfig, *(self.root / name for name in left)):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
@@ -187,9 +253,8 @@ class Cluster:
 
     def _apply(self, nodes: Sequence[Node]) -> None:
         """The nodes asked for and no others; status too, which is a resource of its own."""
-        objects = json.dumps(
-            {"apiVersion": "v1", "kind": "List", "items": [manifest(node) for node in nodes]}
-        )
+        items = [manifest(node, f"{NODE_NETWORK}.{at}") for at, node in enumerate(nodes, 1)]
+        objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=embedded", "-f-")
         for part in ((), ("--subresource=status",)) if nodes else ():
             self._kubectl(*apply, *part, stdin=objects)
@@ -202,7 +267,7 @@ class Cluster:
 
     def _wait(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while not self.ready():
+        while not self._serves():
             # A component that ended by itself will not come back: say so at once.
             if missing := [name for name in COMPONENTS if not self._pid(name)]:
                 time.sleep(0.5)
@@ -233,6 +298,10 @@ class Cluster:
 
     # -- processes and files
 
+    def _serves(self) -> bool:
+        """Whether the control plane is up; the agent may be missing."""
+        return all(self._pid(name) for name in COMPONENTS) and self._answers()
+
     def _answers(self) -> bool:
         try:
             return self._kubectl("get", "--raw=/readyz", "--request-timeout=5s") == "ok"
@@ -245,7 +314,7 @@ class Cluster:
             pid = int((self._home / "pids" / f"{_file(component)}.pid").read_text())
         except (FileNotFoundError, ValueError):
             return None
-        return pid if str(self._home) in command_line(pid) else None
+        return pid if str(self.root) in command_line(pid) else None
 
     def _log(self, component: str) -> Path:
         return self._home / "logs" / f"{_file(component)}.log"
@@ -291,7 +360,7 @@ def names(nodes: Sequence[Node]) -> set[str]:
     return {node.name for node in nodes}
 
 
-def manifest(node: Node) -> dict[str, Any]:
+def manifest(node: Node, address: str) -> dict[str, Any]:
     """The Node object; kwok keeps it Ready."""
     return {
         "apiVersion": "v1",
@@ -305,6 +374,10 @@ def manifest(node: Node) -> dict[str, Any]:
         "status": {
             "allocatable": {"pods": "110", **node.allocatable},
             "capacity": {"pods": "110", **node.allocatable},
+            "addresses": [
+                {"type": "InternalIP", "address": address},
+                {"type": "Hostname", "address": node.name},
+            ],
         },
     }
 

@@ -116,7 +116,11 @@ def collisions(stack: config.Stack, models: Sequence[Model]) -> Iterator[str]:
 def lengths(models: Sequence[Model]) -> Iterator[str]:
     """Names over Kubernetes' limit, after every suffix."""
     for index, model in enumerate(models):
-        names = (model.pool.picker, model.pool.gateway, model.service.decode)
+        names = (
+            model.pool.picker,
+            model.service.decode,
+            *([model.front.name] if model.front else []),
+        )
         longest = max((*names, *_monitor_names(model)), key=len)
         if (over := len(longest) - LABEL) > 0:
             path = f"models[{index}].id" if model.id else "names.postfix"
@@ -167,14 +171,14 @@ def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) 
     node = _node(nodes, target)
     free = [dict(node) for _ in range(nodes.count)]
     for index, model in enumerate(models):
-        if not _take(model.pool.pod_requests, free):
-            yield wrong(
-                "cluster.nodes",
-                f"{nodes.count} with {_listed(node)}",
-                f"room for {_listed(model.pool.pod_requests)} more, which the endpoint picker of "
-                f"models[{index}] asks for",
-            )
-            return
+        for what, asked in _before_it(model):
+            if not _take(asked, free):
+                yield wrong(
+                    "cluster.nodes",
+                    f"{nodes.count} with {_listed(node)}",
+                    f"room for {_listed(asked)} more, which {what} of models[{index}] asks for",
+                )
+                return
         asked = _asked(model)
         if sum(_take(asked, free) for _ in range(model.service.replicas)) < model.service.replicas:
             yield wrong(
@@ -201,7 +205,8 @@ def replicas(
         return {}
     free = [_node(nodes, target) for _ in range(nodes.count)]
     for index, model in enumerate(models):
-        _take(model.pool.pod_requests, free)
+        for _, beside in _before_it(model):
+            _take(beside, free)
         for _ in range(0 if index in unsettled else model.service.replicas):
             _take(_asked(model), free)
     counts = dict.fromkeys(sorted(unsettled), 0)
@@ -223,6 +228,14 @@ def _asked(model: Model) -> dict[str, Decimal]:
     claim = model.service.device_claim
     claimed = {claim.device_class: Decimal(claim.count)} if claim else {}
     return {**quantity.parse_all(model.service.requests), **claimed}
+
+
+def _before_it(model: Model) -> Iterator[tuple[str, dict[str, Decimal]]]:
+    """What a model needs beside its servers: whose pod, and what it asks for."""
+    yield "the endpoint picker", quantity.parse_all(model.pool.requests)
+    if model.front:
+        for _ in range(model.front.replicas):
+            yield "the gateway", quantity.parse_all(model.front.proxy.requests)
 
 
 def _take(asked: Mapping[str, Decimal], free: Sequence[dict[str, Decimal]]) -> bool:

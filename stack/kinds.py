@@ -19,10 +19,9 @@ Settings = TypeVar("Settings", bound=config.Cluster)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sidecar:
-    """A proxy in the endpoint picker's own pod, where no Gateway stands in front of the pool."""
+class Proxy:
+    """An Envoy of the stack's own, where no Gateway stands in front of a pool."""
 
-    name: str
     image: str
     args: tuple[str, ...]
     port: int
@@ -39,11 +38,14 @@ class Sidecar:
 
 @dataclass(frozen=True, kw_only=True)
 class Behind:
-    """What a sidecar sends requests to."""
+    """What a proxy stands in front of."""
 
-    host: str
-    """Resolves to the ready pods of a model."""
+    picker: str
+    """Host name of the endpoint picker, which listens on PICKER_PORT."""
+    pods: str
+    """Host name that resolves to the ready pods of the model."""
     port: int
+    """Of the pods."""
     fails_open: bool
     """Whether any pod will do while there is no endpoint picker."""
 
@@ -52,7 +54,7 @@ class Behind:
 class GatewayKind:
     crds: frozenset[str]
     """Bundles of the release that have to be there before it."""
-    sidecar: Callable[[Release, Behind], Sidecar] | None = None
+    proxy: Callable[[Release, Behind], Proxy] | None = None
     endpoints: int = 1
     """How many pods it can use for one request: where it retries, more than the first."""
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
-from stack import config, quantity
+from stack import config
 from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
-from stack.kinds import PICKER_PORT, ServiceType, Sidecar
+from stack.kinds import PICKER_PORT, Proxy, ServiceType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,27 +70,18 @@ class Pool:
     """Of the endpoint picker's Service, which carries its metrics."""
     requests: Mapping[str, str]
     limits: Mapping[str, str]
-    sidecar: Sidecar | None
-    gateway: str
-    """Name of the Service where requests come in."""
-    gateway_type: ServiceType
 
-    @property
-    def port(self) -> int:
-        """Of the gateway's Service."""
-        return self.sidecar.port if self.sidecar else PICKER_PORT
 
-    @property
-    def endpoint(self) -> str:
-        """Host and port inside the cluster."""
-        return f"{dns(self.gateway, self.namespace)}:{self.port}"
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """The proxy in front of one pool, where no Gateway is."""
 
-    @property
-    def pod_requests(self) -> dict[str, Decimal]:
-        """What the endpoint picker's pod asks for, its sidecar included."""
-        own = quantity.parse_all(self.requests)
-        beside = quantity.parse_all(self.sidecar.requests) if self.sidecar else {}
-        return {kind: amount + beside.get(kind, Decimal()) for kind, amount in own.items()}
+    name: str
+    """Of its Deployment, Service, ServiceAccount and ConfigMap."""
+    namespace: str
+    replicas: int
+    proxy: Proxy
+    service_type: ServiceType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +139,22 @@ class Model:
     capacity: str
     """What all its replicas hold, as its users would say it."""
     pool: Pool
+    front: Front | None
     service: Service
     monitors: Monitors | None
+
+    @property
+    def entry(self) -> tuple[str, int]:
+        """Service and port where requests for it come in."""
+        if self.front:
+            return self.front.name, self.front.proxy.port
+        return self.pool.picker, PICKER_PORT
+
+    @property
+    def endpoint(self) -> str:
+        """Host and port inside the cluster where requests for it come in."""
+        service, port = self.entry
+        return f"{dns(service, self.pool.namespace)}:{port}"
 
     def named(self, role: str) -> str:
         """Logical name of this model's component: `pool`, or `pool-chat` with an id."""

@@ -10,6 +10,7 @@ from stack.plan import (
     Cluster,
     Crds,
     DeviceClaim,
+    Front,
     Gateway,
     Model,
     Monitors,
@@ -30,6 +31,8 @@ HF_TOKEN_SECRET = "llm-d-hf-token"  # noqa: S105 - the guides' name of the Secre
 # that a busy one takes what the node has.
 PICKER_REQUESTS = {"cpu": "250m", "memory": "512Mi"}
 PICKER_LIMITS = {"memory": "2Gi"}
+FRONT_REPLICAS = 2
+"""So that requests are taken while one is away."""
 MARGIN_SECONDS = 300
 """Beyond a model's start: pulling its image, and being scheduled."""
 
@@ -115,7 +118,8 @@ def _model(
     pool, service = f"gaie-{postfix}", f"ms-{postfix}-llm-d-modelservice"
     startup = sizing.startup_seconds(model, ground)
     behind = Behind(
-        host=dns(service, namespace),
+        picker=dns(f"{pool}-epp", namespace),
+        pods=dns(service, namespace),
         port=MODEL_PORT,
         fails_open=model.scheduler.failure_mode == "FailOpen",
     )
@@ -143,10 +147,16 @@ def _model(
             service_type=cluster.service_type if cluster.is_local else ServiceType.CLUSTER_IP,
             requests=PICKER_REQUESTS,
             limits=PICKER_LIMITS,
-            sidecar=gateway.sidecar(release, behind) if gateway.sidecar else None,
-            gateway=f"infra-{postfix}-inference-gateway",
-            gateway_type=ServiceType(stack.gateway.service or cluster.service_type),
         ),
+        front=Front(
+            name=f"infra-{postfix}-inference-gateway",
+            namespace=namespace,
+            replicas=FRONT_REPLICAS,
+            proxy=gateway.proxy(release, behind),
+            service_type=ServiceType(stack.gateway.service or cluster.service_type),
+        )
+        if gateway.proxy
+        else None,
         service=Service(
             name=service,
             decode=f"{service}-decode",

@@ -1,6 +1,8 @@
 """Who may import whom, so that each step of the data flow knows only the one before it."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +12,18 @@ from recording import ROOT
 STDLIB_ONLY = {"tools", "embedded"}
 """Run before there is a virtual environment, or without one."""
 
+ASK_THE_API_SERVER = {"embedded/agent/api.py", "embedded/agent/environment.py"}
+"""Of the node agent, which has the virtual environment; what ends it does without."""
+
 LAYERS = {
     "stack": {"stack"},
     "components": {"components", "embedded", "stack"},
     "embedded": {"embedded", "tools"},
     "tools": {"tools"},
     "plugins": {"plugins"},
-    "bench": {"bench", "embedded", "stack", "tools"},
+    "simulator": {"simulator"},
+    "bench": {"bench", "components", "embedded", "stack", "tools"},
+    "smoke": {"plugins", "smoke"},
 }
 """Package -> the packages of this project that it may import."""
 
@@ -60,10 +67,33 @@ def test_a_stack_is_understood_without_pulumi(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [one for package in sorted(STDLIB_ONLY) for one in modules(package)], ids=label
+    "path",
+    [
+        one
+        for package in sorted(STDLIB_ONLY)
+        for one in modules(package)
+        if label(one) not in ASK_THE_API_SERVER
+    ],
+    ids=label,
 )
 def test_what_runs_on_a_bare_machine_needs_the_standard_library_alone(path: Path) -> None:
-    assert not roots(path) & {*THIRD_PARTY, "kubernetes", "grpc", "google"}
+    assert not roots(path) & {*THIRD_PARTY, "kubernetes", "urllib3", "grpc", "google"}
+
+
+def test_a_cluster_and_its_pods_are_ended_without_a_virtual_environment() -> None:
+    subprocess.run(
+        [sys.executable, "-S", "-c", "import embedded.__main__, embedded.agent.linux"],
+        cwd=ROOT,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("path", modules("simulator"), ids=label)
+def test_the_simulator_decides_without_a_clock_and_without_a_network(path: Path) -> None:
+    outside = {"api.py", "server.py", "serving.py", "__main__.py"}
+
+    assert not roots(path) & THIRD_PARTY
+    assert path.name in outside or not roots(path) & {"aiohttp", "asyncio", "socket", "time"}
 
 
 @pytest.mark.parametrize("path", [*modules("stack"), *modules("components")], ids=label)

@@ -169,8 +169,8 @@ def test_the_endpoint_picker_needs_room_too() -> None:
     [problem] = told(cluster={"kind": "embedded", "nodes": {"cpu": "200m", "memory": "1Gi"}})
 
     assert problem == (
-        "`cluster.nodes` is `1 with cpu 0.2, memory 1Gi`, expected room for cpu 0.35, "
-        "memory 768Mi more, which the endpoint picker of models[0] asks for"
+        "`cluster.nodes` is `1 with cpu 0.2, memory 1Gi`, expected room for cpu 0.25, "
+        "memory 512Mi more, which the endpoint picker of models[0] asks for"
     )
 
 

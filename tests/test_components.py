@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_bad_input import planned
 
-from components import inference_pool, model_service
+from components import front, inference_pool, model_service, pods
 from stack import quantity
 from stack.hardware import targets
 from stack.plan import Model
@@ -139,16 +139,19 @@ def test_a_second_model_gets_a_pool_and_an_endpoint_picker_of_its_own() -> None:
     assert first.pool.selects != second.pool.selects
 
 
-def test_changed_plugins_mean_new_pods() -> None:
+def test_a_changed_configuration_means_new_pods() -> None:
     """Neither the endpoint picker nor Envoy reads its files again."""
     [asked] = planned().models
-    spec: Any = inference_pool.picker(asked.pool)
-    files = inference_pool.config(asked.pool)
+    assert asked.front
+    for spec, files in (
+        (inference_pool.picker(asked.pool), inference_pool.config(asked.pool)),
+        (front.proxies(asked.front), asked.front.proxy.config),
+    ):
+        template: Any = spec["template"]
+        digest = template["metadata"]["annotations"]["llm-d.ai/config-sha256"]
 
-    digest = spec["template"]["metadata"]["annotations"]["llm-d.ai/config-sha256"]
-
-    assert digest == inference_pool.digest(files)
-    assert digest != inference_pool.digest({**files, "envoy.yaml": "other"})
+        assert digest == pods.digest(files)
+        assert digest != pods.digest({**files, "other.yaml": "other"})
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["", "m", "k", "M", "G", "Ki", "Mi", "Gi", "Ti"]))

@@ -17,9 +17,14 @@ ENVOY = shutil.which("envoy", path=str(Path(sys.executable).parent))
 @pytest.mark.skipif(not ENVOY, reason="no Envoy is published for this platform on PyPI")
 @pytest.mark.parametrize("release", releases())
 def test_envoy_takes_the_configuration(release: str, tmp_path: Path) -> None:
-    behind = Behind(host="pods.llm-d.svc.cluster.local", port=8000, fails_open=True)
-    sidecar = standalone.sidecar(releases()[release], behind)
-    for name, content in sidecar.config.items():
+    behind = Behind(
+        picker="epp.llm-d.svc.cluster.local",
+        pods="pods.llm-d.svc.cluster.local",
+        port=8000,
+        fails_open=True,
+    )
+    proxy = standalone.proxy(releases()[release], behind)
+    for name, content in proxy.config.items():
         (tmp_path / name).write_text(content)
 
     said = subprocess.run(  # noqa: S603 - our own words
@@ -30,4 +35,4 @@ def test_envoy_takes_the_configuration(release: str, tmp_path: Path) -> None:
     )
 
     assert said.returncode == 0, said.stderr
-    assert sidecar.args[:2] == ("--config-path", f"{sidecar.config_dir}/envoy.yaml")
+    assert proxy.args[:2] == ("--config-path", f"{proxy.config_dir}/envoy.yaml")

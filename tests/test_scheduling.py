@@ -175,3 +175,12 @@ def test_a_release_has_the_plugins_of_every_preset_or_refuses_it(preset: str, re
         )
     else:
         assert planned(**asked).models
+
+
+def test_balanced_gives_up_a_cached_prefix_for_a_queue_and_load_together_and_for_neither() -> None:
+    weights = {one.type: one.weight or 0 for one in schedulers()["balanced"].plugins}
+    # A question of a sixth of the prompt, as the guides have it, is in no cache.
+    cached = weights["prefix-cache-scorer"] * 5 / 6
+    queue, running = weights["queue-scorer"], weights["running-requests-size-scorer"]
+
+    assert max(queue, running) < cached < queue + running

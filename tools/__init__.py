@@ -1,6 +1,6 @@
 """Puts every program this project needs in place, and says where each one lies.
 
-    python3 -m tools install | doctor | env | run -- COMMAND | up | preview | down | clean
+    python3 -m tools install | doctor | env | run -- COMMAND | up | preview | down | logs | clean
 
 Standard library only: this package runs before there is a virtual environment. What is pinned
 stands in `go/*/go.mod`; how each tool is found, downloaded or built stands in `catalog.py`.

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from tools import clean, doctor, install, providers, shell
+from tools import clean, doctor, install, logs, providers, shell
 from tools.errors import Missing
 from tools.places import here
 
@@ -75,28 +75,44 @@ def _parser() -> argparse.ArgumentParser:
     for action in ("up", "preview", "down"):
         acting = commands.add_parser(action, help=f"{action} a stack (make {action})")
         acting.add_argument("stack", nargs="?", default=EMBEDDED)
+    asking = commands.add_parser("smoke", help="ask a deployed stack, hop by hop (make smoke)")
+    asking.add_argument("stack", nargs="?", default=EMBEDDED)
+    reading = commands.add_parser("logs", help="what the embedded cluster's pods say (make logs)")
+    reading.add_argument("stack", nargs="?", default=EMBEDDED)
+    reading.add_argument("pod", nargs="?", default="", help="how the pods' names begin")
+    reading.add_argument("-f", "--follow", action="store_true", help="go on as they say more")
     commands.add_parser("clean", help="remove what can be made again (make clean)")
     return parser
 
 
-def _run(asked: argparse.Namespace) -> int:
+def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each command
     match asked.command:
         case "install":
             return _install(tuple(asked.names) or install.EVERYTHING)
-        case "doctor":
-            return doctor.main()
         case "env":
             sys.stdout.write(shell.exports(here()))
             return 0
         case "run":
             words: list[str] = asked.words
             return _replace_by(words[1:] if words[:1] == ["--"] else words)
+        case "doctor":
+            return doctor.main()
         case "clean":
             return clean.main()
+        case "logs":
+            return logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
         case action:
-            install.ensure(install.EVERYTHING if asked.stack == EMBEDDED else install.EVERY_STACK)
-            # Not imported above: it belongs to the project, and install must run without it.
-            return importlib.import_module("tools.stack").main(action, asked.stack)
+            return _on_stack(action, asked.stack)
+
+
+def _on_stack(action: str, stack: str) -> int:
+    install.ensure(install.EVERYTHING if stack == EMBEDDED else install.EVERY_STACK)
+    # Not imported above: it belongs to the project, and install must run without it.
+    stacks = importlib.import_module("tools.stack")
+    if action == "smoke":
+        stacks.check(stack, here())
+        return _replace_by(["python", "-m", "smoke", stack])
+    return stacks.main(action, stack)
 
 
 def _install(names: Sequence[str]) -> int:

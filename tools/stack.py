@@ -35,7 +35,7 @@ SECONDS = 300.0
 def main(action: str, stack: str, places: Places | None = None) -> int:
     """Run `action` on `stack`; Pulumi's exit code."""
     places = places or here()
-    _check(stack, places)
+    check(stack, places)
     sys.stdout.write(f"{providers.decide(here()).notice}\n")
     sys.stdout.flush()
     pulumi = Pulumi(stack, places)
@@ -182,7 +182,8 @@ def adopt(operation: Mapping[str, Any]) -> dict[str, Any] | None:
     return {**resource, "id": identity, "outputs": inputs}
 
 
-def _check(stack: str, places: Places) -> None:
+def check(stack: str, places: Places) -> None:
+    """Missing when no file describes the stack."""
     known = sorted(path.name.split(".")[1] for path in places.root.glob("Pulumi.*.yaml"))
     if stack not in known:
         close = difflib.get_close_matches(stack, known, n=1)

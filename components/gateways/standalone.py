@@ -1,10 +1,10 @@
-"""No Gateway: an Envoy in the endpoint picker's own pod asks it where each request goes."""
+"""No Gateway: an Envoy of the stack's own asks the endpoint picker where each request goes."""
 
 from typing import Any
 
 import yaml
 
-from stack.kinds import PICKER_PORT, Behind, GatewayKind, Sidecar
+from stack.kinds import PICKER_PORT, Behind, GatewayKind, Proxy
 from stack.releases import Release
 
 PORT = 8081
@@ -21,9 +21,8 @@ UNLIMITED = 40_000
 of the endpoint picker: each request holds one stream to it for as long as its answer takes."""
 
 
-def sidecar(release: Release, behind: Behind) -> Sidecar:
-    return Sidecar(
-        name="envoy",
+def proxy(release: Release, behind: Behind) -> Proxy:
+    return Proxy(
         image=release.envoy,
         args=("--config-path", "/etc/envoy/envoy.yaml", "--log-level", "warning"),
         port=PORT,
@@ -31,7 +30,7 @@ def sidecar(release: Release, behind: Behind) -> Sidecar:
         ready_path="/ready",
         config_dir="/etc/envoy",
         config={"envoy.yaml": yaml.safe_dump(bootstrap(behind), sort_keys=False)},
-        requests={"cpu": "100m", "memory": "256Mi"},
+        requests={"cpu": "100m", "memory": "128Mi"},
         limits={"memory": "1Gi"},
     )
 
@@ -49,7 +48,7 @@ def bootstrap(behind: Behind) -> dict[str, Any]:
                     "filter_chains": [{"filters": [_connection_manager(behind)]}],
                 }
             ],
-            "clusters": [_pods(behind), _endpoint_picker()],
+            "clusters": [_pods(behind), _endpoint_picker(behind)],
         },
     }
 
@@ -125,17 +124,10 @@ def _pods(behind: Behind) -> dict[str, Any]:
     """The ready pods; which one, the endpoint picker's header says."""
     return {
         "name": "pods",
-        "type": "STRICT_DNS",
         "connect_timeout": "10s",
-        "dns_refresh_rate": "2s",
-        # What a pod's name resolves to may be more than a datagram holds.
-        "typed_dns_resolver_config": _extension(
-            "envoy.network.dns_resolver.cares",
-            "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
-            dns_resolver_options={"use_tcp_for_dns_lookups": True},
-        ),
+        "cluster_type": _names(),
         "circuit_breakers": _circuit_breakers(),
-        "load_assignment": _load_assignment("pods", behind.host, behind.port),
+        "load_assignment": _load_assignment("pods", behind.pods, behind.port),
         "load_balancing_policy": _policy(
             "override_host",
             "OverrideHost",
@@ -145,20 +137,20 @@ def _pods(behind: Behind) -> dict[str, Any]:
     }
 
 
-def _endpoint_picker() -> dict[str, Any]:
+def _endpoint_picker(behind: Behind) -> dict[str, Any]:
     return {
         "name": "endpoint-picker",
-        "type": "STATIC",
-        "connect_timeout": "10s",
+        "connect_timeout": "2s",
+        "cluster_type": _names(),
         "circuit_breakers": _circuit_breakers(),
-        "load_assignment": _load_assignment("endpoint-picker", "127.0.0.1", PICKER_PORT),
+        "load_assignment": _load_assignment("endpoint-picker", behind.picker, PICKER_PORT),
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": _type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
                 "explicit_http_config": {"http2_protocol_options": {}},
             }
         },
-        # The endpoint picker signs its own certificate at every start; the two share a pod.
+        # The endpoint picker signs its own certificate at every start: there is nobody to ask.
         "transport_socket": {
             "name": "envoy.transport_sockets.tls",
             "typed_config": {
@@ -179,6 +171,22 @@ def _circuit_breakers() -> dict[str, Any]:
             }
         ]
     }
+
+
+def _names() -> dict[str, Any]:
+    """Hosts are all the addresses that a name resolves to."""
+    resolver = _extension(
+        "envoy.network.dns_resolver.cares",
+        "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+        # The addresses of many pods may be more than a datagram holds.
+        dns_resolver_options={"use_tcp_for_dns_lookups": True},
+    )
+    return _extension(
+        "envoy.clusters.dns",
+        "envoy.extensions.clusters.dns.v3.DnsCluster",
+        dns_refresh_rate="2s",
+        typed_dns_resolver_config=resolver,
+    )
 
 
 def _load_assignment(name: str, host: str, port: int) -> dict[str, Any]:
@@ -206,4 +214,4 @@ def _type(message: str) -> str:
     return f"type.googleapis.com/{message}"
 
 
-KIND = GatewayKind(crds=frozenset({"inferenceExtension"}), sidecar=sidecar, endpoints=ENDPOINTS)
+KIND = GatewayKind(crds=frozenset({"inferenceExtension"}), proxy=proxy, endpoints=ENDPOINTS)

@@ -17,7 +17,7 @@ import tools
 from tools.process import command_line
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = ("__main__.py", "Pulumi.yaml", "components", "embedded", "stack", "tools")
+PROGRAM = ("__main__.py", "Pulumi.yaml", "components", "embedded", "simulator", "stack", "tools")
 CRD_CACHE = ROOT / ".state" / "crds"
 SECONDS = 300.0
 OPERATIONS = {"up", "preview", "refresh", "destroy"}
@@ -123,8 +123,11 @@ class Project:
         done = subprocess.run(  # noqa: S603 - our own words
             [
                 *("pulumi", *words, "--stack", self.stack, "--non-interactive"),
-                *("--config-file", salted),
-                *(("--event-log", events) if words[0] in OPERATIONS else ()),
+                *(
+                    ("--config-file", salted, "--event-log", events)
+                    if words[0] in OPERATIONS
+                    else ()
+                ),
             ],
             cwd=self.root,
             env=self.env,
@@ -136,6 +139,9 @@ class Project:
             check=False,
         )
         return Ran(done.returncode, done.stdout, *_outcome(events))
+
+    def outputs(self) -> dict[str, Any]:
+        return json.loads(self.pulumi("stack", "output", "--json").said)
 
     def kubectl(self, *words: str) -> str:
         return subprocess.run(  # noqa: S603 - our own words

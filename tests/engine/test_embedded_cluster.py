@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tools
-from embedded.cluster import COMPONENTS, Cluster, ClusterError, Node
+from embedded.cluster import AGENT, COMPONENTS, Cluster, ClusterError, Node
 
 pytestmark = pytest.mark.engine
 
@@ -48,7 +48,7 @@ def test_it_lives_through_everything_but_its_removal(cluster: Cluster) -> None:
 
     os.kill(cluster.running()["kube-apiserver"], signal.SIGKILL)
     assert cluster.up(NODES) == identity, "and a crash"
-    assert cluster.running().keys() == {*COMPONENTS}
+    assert cluster.running().keys() == {*COMPONENTS, AGENT}
 
     cluster.down()
     assert cluster.running() == {}

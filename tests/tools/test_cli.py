@@ -43,6 +43,31 @@ def test_an_install_says_whose_providers_are_used(
     assert last.startswith("providers: the vendor's kubernetes 4.34.2 and command 1.2.1 cannot")
 
 
+def test_smoke_runs_in_the_virtual_environment_for_a_stack_that_there_is(
+    here: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    became: list[list[str]] = []
+
+    def become(_name: str, words: list[str], env: dict[str, str]) -> None:
+        assert env["PATH"].startswith(f"{here.places.venv / 'bin'}{os.pathsep}")
+        became.append(words)
+
+    def nothing(_names: object) -> None:
+        pass
+
+    plugin_versions(here.places, kubernetes="4.34.2", command="1.2.1")
+    (here.places.root / "Pulumi.mine.yaml").write_text("")
+    monkeypatch.setattr(cli.install, "ensure", nothing)
+    monkeypatch.setattr(os, "execvpe", become)
+
+    cli.main(["smoke", "mine"])
+    assert became == [["python", "-m", "smoke", "mine"]]
+
+    assert cli.main(["smoke", "mime"]) == 1
+    assert "did you mean STACK=mine?" in capsys.readouterr().err
+    assert len(became) == 1
+
+
 def test_even_the_unexpected_is_no_traceback(
     here: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,5 +162,16 @@ def test_make_without_a_target_says_what_can_be_done_from_anywhere(tmp_path: Pat
         env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
     )
 
-    for target in ("up", "preview", "down", "test", "check", "doctor", "tools", "clean", "shell"):
+    for target in (
+        "up",
+        "preview",
+        "down",
+        "smoke",
+        "test",
+        "check",
+        "doctor",
+        "tools",
+        "clean",
+        "shell",
+    ):
         assert f"make {target} " in answer.stdout

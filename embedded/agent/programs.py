@@ -1,0 +1,87 @@
+"""Which images have a program on this machine, and how it is started."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tools
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class SimulatedError(Exception):
+    """Why a pod's containers cannot be run here, in a few words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalProgram:
+    """What stands in for an image's entrypoint."""
+
+    entrypoints: frozenset[str]
+    """What a container's command may call the image's own program."""
+    argv: Callable[[], tuple[str, ...]]
+    """The program; what cannot be found raises SimulatedError or tools.Missing."""
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def _envoy() -> tuple[str, ...]:
+    """The binary itself, which the wheel's command would start as a child."""
+    found = [*Path(sys.prefix).glob("lib/python*/site-packages/envoy/_bin/envoy")]
+    if not found:
+        raise SimulatedError("there is no Envoy for this machine on PyPI")
+    return (str(found[0]),)
+
+
+PROGRAMS: Mapping[str, LocalProgram] = {
+    "ghcr.io/llm-d/llm-d-inference-scheduler": LocalProgram(
+        entrypoints=frozenset({"/app/epp", "epp"}), argv=lambda: (str(tools.resolve("epp")),)
+    ),
+    "docker.io/envoyproxy/envoy": LocalProgram(
+        entrypoints=frozenset({"/usr/local/bin/envoy", "envoy"}), argv=_envoy
+    ),
+    "ghcr.io/llm-d/llm-d-inference-sim": LocalProgram(
+        entrypoints=frozenset({"/app/llm-d-inference-sim", "llm-d-inference-sim"}),
+        argv=lambda: (sys.executable, "-m", "simulator", "--host=0.0.0.0"),
+        env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+    ),
+}
+"""Repository of the image -> what runs here in its place, whatever the image's version."""
+
+
+def trees() -> list[Path]:
+    """What the programs need to see of this machine: themselves, and Python."""
+    found = [Path(sys.prefix), Path(sys.base_prefix), ROOT / "simulator"]
+    with contextlib.suppress(tools.Missing):
+        found.append(tools.resolve("epp").resolve().parent)
+    return [path for path in found if path.exists() and path != Path("/usr")]
+
+
+def repository(image: str) -> str:
+    """The image's full name, without tag and digest."""
+    name = image.partition("@")[0]
+    folder, slash, last = name.rpartition("/")
+    name = f"{folder}{slash}{last.partition(':')[0]}"
+    registry, slash, _ = name.partition("/")
+    if not slash:
+        return f"docker.io/library/{name}"
+    if "." not in registry and ":" not in registry and registry != "localhost":
+        return f"docker.io/{name}"
+    return name
+
+
+def program(image: str, programs: Mapping[str, LocalProgram] = PROGRAMS) -> LocalProgram:
+    try:
+        return programs[repository(image)]
+    except KeyError:
+        raise SimulatedError(f"no program of this machine stands for {image}") from None
+
+
+def argv(local: LocalProgram, command: Sequence[str], arguments: Sequence[str]) -> tuple[str, ...]:
+    """What to run for a container's command and args; SimulatedError for another program."""
+    if not command:
+        return (*local.argv(), *arguments)
+    if command[0] not in local.entrypoints:
+        raise SimulatedError(f"`{command[0]}` is not the image's own entrypoint")
+    return (*local.argv(), *command[1:], *arguments)

@@ -1,0 +1,206 @@
+"""Services: who stands behind an address, and the cluster's load balancer."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from embedded.agent import names
+from embedded.agent.api import MERGE, NOT_FOUND, Api, ApiError, Mirror
+from embedded.agent.events import Events
+from embedded.agent.machine import Endpoint, Forward, Machine, MachineError, Side
+from embedded.agent.objects import Object, part, parts
+
+POD_NETWORK = IPv4Network("198.18.0.0/16")
+"""Set aside for tests of network devices, and so nobody's: EndpointSlices refuse loopback."""
+BALANCER_NETWORK = IPv4Network("127.64.0.0/10")
+"""Loopback, away from what anyone else listens on: a cluster takes one address of it."""
+RETRY_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One port of one Service, where it is listened on."""
+
+    at: Endpoint
+    service: str
+    """Namespace and name."""
+    port: str
+    """Name of the port, empty where there is only one."""
+
+
+def key(service: Object) -> str:
+    return f"{service['metadata']['namespace']}/{service['metadata']['name']}"
+
+
+def routes(services: Sequence[Object], balancer: str) -> Iterator[Route]:
+    """Every TCP port of every Service, on its own address and on the load balancer's."""
+    # The older Service has a port that two ask for.
+    for one in sorted(services, key=lambda one: one["metadata"]["creationTimestamp"]):
+        spec: Object = one["spec"]
+        for port in parts(spec, "ports"):
+            if port.get("protocol", "TCP") != "TCP":
+                continue
+            where = [(Side.PODS, spec.get("clusterIP"))]
+            if spec.get("type") == "LoadBalancer":
+                where.append((Side.HOST, balancer))
+            for side, address in where:
+                if address not in {None, "", "None"}:
+                    yield Route(
+                        at=Endpoint(side, str(address), port["port"]),
+                        service=key(one),
+                        port=port.get("name") or "",
+                    )
+
+
+def targets(slices: Sequence[Object], route: Route) -> list[Endpoint]:
+    """The ready endpoints behind a port, of those that this machine runs."""
+    namespace, _, name = route.service.partition("/")
+    found: list[Endpoint] = []
+    for one in slices:
+        metadata: Object = one["metadata"]
+        labels = part(metadata, "labels")
+        if metadata["namespace"] != namespace or labels.get("kubernetes.io/service-name") != name:
+            continue
+        ports = [
+            port["port"] for port in parts(one, "ports") if (port.get("name") or "") == route.port
+        ]
+        found += [
+            Endpoint(Side.PODS, address, port)
+            for endpoint in parts(one, "endpoints")
+            if part(endpoint, "conditions").get("ready") is not False
+            for address in endpoint["addresses"]
+            if one["addressType"] == "IPv4" and IPv4Address(address) in POD_NETWORK
+            for port in ports
+        ]
+    return found
+
+
+class Services:
+    """Keeps a listener for each port of each Service, and tells which address balances."""
+
+    def __init__(self, api: Api, machine: Machine | None, events: Events, file: Path) -> None:
+        """`file` holds the address of the load balancer between agents."""
+        self._api = api
+        self._machine = machine
+        self._events = events
+        self._file = file
+        self._open: dict[Route, Forward] = {}
+        self._names = Endpoint(Side.HOST, "127.0.0.1", names.serve(self._resolve))
+        self._problems: dict[str, str | None] = {}
+        self._wake = threading.Event()
+        self._services = Mirror(api, "/api/v1/services", lambda _one: self._wake.set())
+        self._slices = Mirror(api, "/apis/discovery.k8s.io/v1/endpointslices", lambda _one: None)
+        threading.Thread(target=self._run, name="services", daemon=True).start()
+
+    def all(self) -> list[Object]:
+        return self._services.all()
+
+    def wait(self) -> None:
+        """Until all Services have been seen a first time."""
+        self._services.synced.wait()
+
+    def _resolve(self, name: str) -> list[str] | None:
+        return names.addresses(name, self._services.all(), self._slices.all())
+
+    def _run(self) -> None:
+        self._services.synced.wait()
+        if self._machine:
+            self._machine.forward(
+                Endpoint(Side.PODS, names.ADDRESS, names.PORT), lambda: [self._names]
+            )
+        while True:
+            self._wake.clear()
+            failed = True
+            try:
+                failed = self._sync()
+            except ApiError as error:
+                log.warning("services: %s", error)
+            except Exception:
+                # A defect with one Service must not end the others' proxies.
+                log.exception("services")
+            self._wake.wait(RETRY_SECONDS if failed else None)
+
+    def _sync(self) -> bool:
+        """Whether something has to be tried again."""
+        services = self._services.all()
+        balancer = self._address()
+        wanted = list(routes(services, balancer))
+        for route in self._open.keys() - set(wanted):
+            self._open.pop(route).close()
+        problems: dict[str, str] = {}
+        for route in wanted:
+            if self._machine and route not in self._open:
+                try:
+                    self._listen(self._machine, route)
+                except MachineError as problem:
+                    log.warning("%s: %s", route, problem)
+                    problems[route.service] = str(problem)
+        for one in services:
+            self._publish(one, balancer, problems.get(key(one)))
+        return bool(problems)
+
+    def _listen(self, machine: Machine, route: Route) -> None:
+        """MachineError where the address or port is another's."""
+        for other in self._open:
+            if other.at == route.at:
+                raise MachineError(
+                    f"port {route.at.port} of {route.at.address} is the Service {other.service}'s"
+                )
+        try:
+            self._open[route] = machine.forward(route.at, self._behind(route))
+        except MachineError:
+            host = {other.at for other in self._open if other.at.side is Side.HOST}
+            if route.at.side is Side.HOST and not host:
+                # Someone else's as a whole, it seems: another is taken the next time.
+                self._file.unlink(missing_ok=True)
+            raise
+
+    def _behind(self, route: Route) -> Callable[[], list[Endpoint]]:
+        if route.service == "default/kubernetes":
+            api = [Endpoint(Side.HOST, "127.0.0.1", self._api.port)]
+            return lambda: api
+        return lambda: targets(self._slices.all(), route)
+
+    def _address(self) -> str:
+        """One for the cluster, by chance, and the same from then on."""
+        if not self._file.exists():
+            network = BALANCER_NETWORK
+            chosen = random.randrange(1, network.num_addresses - 1)  # noqa: S311 - no secret
+            self._file.write_text(str(network[chosen]))
+        return self._file.read_text()
+
+    def _publish(self, service: Object, balancer: str, problem: str | None) -> None:
+        """Say in the Service's status where it is answered on this machine."""
+        balanced = service["spec"].get("type") == "LoadBalancer" and not problem
+        told = {"ip": balancer, "ipMode": "Proxy"} if balanced else None
+        there = parts(service, "status", "loadBalancer", "ingress")
+        if problem != self._problems.get(key(service)):
+            self._problems[key(service)] = problem
+            if problem:
+                self._events.tell(service, "Service", "NotServed", problem, warning=True)
+        if [{name: one.get(name) for name in ("ip", "ipMode")} for one in there] == (
+            [told] if told else []
+        ):
+            return
+        metadata = service["metadata"]
+        path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}/status"
+        try:
+            said = {"ingress": [told] if told else None}
+            self._api.request("PATCH", path, {"status": {"loadBalancer": said}}, MERGE)
+        except ApiError as error:
+            if error.code != NOT_FOUND:
+                raise
+        if told and self._machine is None:
+            self._events.tell(
+                service,
+                "Service",
+                "Simulated",
+                "This machine runs no containers: nothing answers at this address",
+                warning=True,
+            )
