@@ -1,5 +1,7 @@
 """What every pod of this project has in common: the restricted Pod Security Standard."""
 
+from collections.abc import Mapping
+
 import pulumi_kubernetes.core.v1 as core
 
 USER = 65532
@@ -26,3 +28,21 @@ it has begun are given."""
 
 DRAIN: core.LifecycleArgsDict = {"pre_stop": {"sleep": {"seconds": DRAIN_SECONDS}}}
 """Servers that end at once when they are told to, with whatever they are doing."""
+
+
+def spread(labels: Mapping[str, str]) -> core.TopologySpreadConstraintArgsDict:
+    """Over the nodes, as far as there is room: one that fails takes as few pods as may be."""
+    return {
+        "max_skew": 1,
+        "topology_key": "kubernetes.io/hostname",
+        "when_unsatisfiable": "ScheduleAnyway",
+        "label_selector": {"match_labels": dict(labels)},
+    }
+
+
+def token(secret: str | None) -> list[core.EnvVarArgsDict]:
+    """What downloads models that are gated, from the Secret of that name."""
+    if not secret:
+        return []
+    key: core.SecretKeySelectorArgsDict = {"name": secret, "key": "HF_TOKEN"}
+    return [{"name": "HF_TOKEN", "value_from": {"secret_key_ref": key}}]

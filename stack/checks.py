@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
 
-from stack import config, quantity, scheduling
-from stack.hardware import Feature, Hardware
-from stack.plan import Model
+from stack import config, quantity, scheduling, service_checks, services, sources
+from stack.hardware import Hardware
+from stack.plan import Model, Service
 from stack.problems import wrong
 from stack.releases import Release
 
@@ -17,39 +17,56 @@ LABEL = 63
 
 
 def models(
-    stack: config.Stack, release: Release, target: Hardware, secrets: frozenset[str]
+    stack: config.Stack,
+    release: Release,
+    target: Hardware,
+    nodes: config.Nodes | None,
+    secrets: frozenset[str],
 ) -> Iterator[str]:
+    yield from _token(stack, secrets)
     for index, model in enumerate(stack.models):
         at = f"models[{index}]"
-        publisher = model.name.split("/", 1)[0]
-        gated = publisher in GATED_PUBLISHERS if model.gated is None else model.gated
-        if gated and "hfToken" not in secrets and target.command:
-            yield wrong(
-                f"{at}.name",
-                model.name,
-                "a model that needs no token, or a token: run `pulumi config set --secret "
-                f"llm-d:hfToken`, or say `gated: false` if {publisher} does not ask for one",
-            )
-        if model.tensor_parallel > 1 and (why := target.lacks.get(Feature.TENSOR_PARALLEL)):
-            yield wrong(
-                f"{at}.{Feature.TENSOR_PARALLEL}",
-                model.tensor_parallel,
-                f"1 on hardware `{stack.hardware}`: {why}",
-            )
+        if target.server != "simulator" and not (
+            "hfToken" in secrets or stack.names.hf_token_secret
+        ):
+            yield from _gated(model, at)
         if model.image and not _is_pinned(model.image):
             yield wrong(
                 f"{at}.image",
                 model.image,
                 "a tag that does not move, or a digest: what is tested is what runs",
             )
-        for kind in ("cpu", "memory"):
-            yield from _over_limit(model, target, at, kind)
-        yield from scheduling.problems(model.scheduler, release, f"{at}.scheduler")
+        for role in services.asked(model):
+            for kind in ("cpu", "memory"):
+                yield from _over_limit(role.resources, target, f"{at}{role.at}", kind)
+        yield from service_checks.problems(model, target, nodes, at)
+        yield from scheduling.problems(model, release, target, at)
 
 
-def _over_limit(model: config.Model, target: Hardware, at: str, kind: str) -> Iterator[str]:
-    requested = getattr(model.resources.requests, kind) or target.requests.get(kind)
-    limit = getattr(model.resources.limits, kind) or target.limits.get(kind)
+def _token(stack: config.Stack, secrets: frozenset[str]) -> Iterator[str]:
+    if "hfToken" in secrets and (said := stack.names.hf_token_secret):
+        yield wrong("names.hfTokenSecret", said, "a Secret that is there or `hfToken`, not both")
+
+
+def _gated(model: config.Model, at: str) -> Iterator[str]:
+    """What is downloaded and asks for a token."""
+    repository = sources.of(model).repository
+    if not repository:
+        return
+    publisher = repository.split("/", 1)[0]
+    if publisher in GATED_PUBLISHERS if model.gated is None else model.gated:
+        yield wrong(
+            f"{at}.source" if model.source else f"{at}.name",
+            model.source or model.name,
+            "a model that needs no token, or a token: run `pulumi config set --secret "
+            "llm-d:hfToken`, name a Secret in `names.hfTokenSecret`, or say `gated: false` if "
+            f"{publisher} does not ask for one",
+        )
+
+
+def _over_limit(asked: config.Resources, target: Hardware, at: str, kind: str) -> Iterator[str]:
+    requested = getattr(asked.requests, kind) or target.requests.get(kind)
+    limit = getattr(asked.limits, kind) or target.limits.get(kind)
     if requested and limit and quantity.parse(requested) > quantity.parse(limit):
         yield wrong(f"{at}.resources.requests.{kind}", requested, f"at most the limit, {limit}")
 
@@ -91,7 +108,7 @@ def collisions(stack: config.Stack, models: Sequence[Model]) -> Iterator[str]:
 def lengths(models: Sequence[Model]) -> Iterator[str]:
     """Names over Kubernetes' limit, after every suffix."""
     for index, model in enumerate(models):
-        names = (model.pool.picker, model.pool.gateway, model.service.decode)
+        names = (model.pool.picker, model.pool.gateway, *_service_names(model.service))
         longest = max((*names, *_monitor_names(model)), key=len)
         if (over := len(longest) - LABEL) > 0:
             path = f"models[{index}].id" if model.id else "names.postfix"
@@ -104,21 +121,21 @@ def lengths(models: Sequence[Model]) -> Iterator[str]:
             )
 
 
+def _service_names(service: Service) -> Iterator[str]:
+    yield service.name
+    for role in service.roles:
+        # Pods of a replica over several nodes carry a label of its name, number and revision.
+        group = f"-{role.replicas - 1}-{'0' * 10}" if role.nodes > 1 else ""
+        yield f"{role.workload}{group}"
+    if service.files.downloads:
+        yield service.files.job
+    if service.files.created and service.files.claim:
+        yield service.files.claim
+
+
 def _monitor_names(model: Model) -> tuple[str, ...]:
     monitors = model.monitors
     return (monitors.pod_monitor, monitors.service_monitor) if monitors else ()
-
-
-def devices(stack: config.Stack, target: Hardware, nodes: config.Nodes | None) -> Iterator[str]:
-    """A replica's ranks sit on one node."""
-    on_node = nodes.devices if nodes else int(target.node.get(target.resource or "", 0))
-    for index, model in enumerate(stack.models):
-        if target.resource and model.tensor_parallel > on_node:
-            yield wrong(
-                f"models[{index}].tensorParallel",
-                model.tensor_parallel,
-                f"at most {on_node}, the `{target.resource}` of one node",
-            )
 
 
 def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) -> Iterator[str]:
@@ -130,7 +147,8 @@ def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) 
         node[target.resource] = str(nodes.devices)
     free = [quantity.parse_all(node) for _ in range(nodes.count)]
     for index, model in enumerate(models):
-        if not _take(model.pool.pod_requests, free):
+        pickers = model.pool.replicas
+        if sum(_take(model.pool.pod_requests, free) for _ in range(pickers)) < pickers:
             yield wrong(
                 "cluster.nodes",
                 f"{nodes.count} with {_listed(quantity.parse_all(node))}",
@@ -138,16 +156,18 @@ def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) 
                 f"models[{index}] asks for",
             )
             return
-        asked = quantity.parse_all(model.service.requests)
-        if sum(_take(asked, free) for _ in range(model.service.replicas)) < model.service.replicas:
-            yield wrong(
-                f"models[{index}].replicas",
-                model.service.replicas,
-                "fewer, smaller `resources`, or more in `cluster.nodes`: each asks for "
-                f"{_listed(asked)}, and {nodes.count} node(s) with "
-                f"{_listed(quantity.parse_all(node))} cannot hold them all",
-            )
-            return
+        for role in model.service.roles:
+            at = f"models[{index}]" + (".prefill" if role.name == "prefill" else "")
+            asked, pods = role.pod_requests, role.replicas * role.nodes
+            if sum(_take(asked, free) for _ in range(pods)) < pods:
+                yield wrong(
+                    f"{at}.replicas",
+                    role.replicas,
+                    "fewer, smaller `resources`, or more in `cluster.nodes`: each asks for "
+                    f"{_listed(asked)}, and {nodes.count} node(s) with "
+                    f"{_listed(quantity.parse_all(node))} cannot hold them all",
+                )
+                return
 
 
 def _take(asked: Mapping[str, Decimal], free: Sequence[dict[str, Decimal]]) -> bool:

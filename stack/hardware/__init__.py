@@ -13,6 +13,11 @@ class Feature(StrEnum):
     """What a model may ask for and a target may lack."""
 
     TENSOR_PARALLEL = "tensorParallel"
+    DATA_PARALLEL = "dataParallel"
+    NODES = "nodes"
+    PREFILL = "prefill"
+    CLAIM = "source"
+    KV_EVENTS = "scheduler"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +26,8 @@ class Hardware:
 
     image: str
     """With the release's versions in braces: `ghcr.io/llm-d/llm-d-cuda:{llm_d}`."""
+    server: Literal["vllm", "simulator"] = "vllm"
+    """Whose arguments its image takes."""
     command: tuple[str, ...] = ("vllm", "serve")
     """Empty for an image whose own entrypoint is the server."""
     model_argument: tuple[str, ...] = ("{model}",)

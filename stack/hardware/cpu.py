@@ -19,5 +19,10 @@ TARGET = Hardware(
     capabilities=("SYS_NICE",),
     seccomp="Unconfined",
     startup_seconds=1800,
-    lacks={Feature.TENSOR_PARALLEL: "a CPU pod has no second device to split the model over"},
+    lacks={
+        Feature.TENSOR_PARALLEL: "a CPU pod has no second device to split the model over",
+        Feature.DATA_PARALLEL: "a CPU pod has no second device for another copy",
+        Feature.NODES: "a CPU pod has no device that another node's could work with",
+        Feature.PREFILL: "its image has no NIXL, by which the KV cache is handed over",
+    },
 )

@@ -22,8 +22,8 @@ class CrdBundle:
     """Go module that carries them, byte for byte as the repository does at the tag."""
     repository: str
     version: str
-    annotation: str
-    """Tells on a cluster which version is there."""
+    annotation: str | None
+    """Tells on a cluster which version is there; None where the project's own files do not."""
     files: tuple[CrdFile, ...]
 
 
@@ -35,6 +35,8 @@ class Release:
     """Image of the endpoint picker."""
     envoy: str
     """Image of the Envoy that stands alone in front of a pool."""
+    routing_proxy: str
+    """Image of the proxy before a model server that has its prompts read elsewhere."""
     crds: Mapping[str, CrdBundle]
     serving_label: str
     """On every model-server pod."""
@@ -46,6 +48,8 @@ class Release:
     """apiVersion of EndpointPickerConfig."""
     plugins: frozenset[str]
     """Types that the endpoint picker knows."""
+    feature_gates: frozenset[str]
+    """What the endpoint picker does only when told to."""
 
 
 @cache

@@ -9,6 +9,7 @@ from stack.releases import CrdBundle, CrdFile, Release
 RELEASE = Release(
     versions={"llm_d": "v0.5.0", "inference_sim": "v0.6.1"},
     endpoint_picker="ghcr.io/llm-d/llm-d-inference-scheduler:v0.5.0",
+    routing_proxy="ghcr.io/llm-d/llm-d-routing-sidecar:v0.5.0",
     envoy="docker.io/envoyproxy/envoy:distroless-v1.38.3",
     crds={
         "gatewayApi": CrdBundle(
@@ -85,4 +86,5 @@ RELEASE = Release(
             "session-affinity-scorer",
         }
     ),
+    feature_gates=frozenset({"flowControl"}),
 )
