@@ -27,7 +27,7 @@ for model in plan.models:
     pool = pools[model.name] = InferencePool(
         model.named("pool"), pool=model.pool, opts=cluster.here(gateway, namespace)
     )
-    ModelService(model.named("model"), service=model.service, opts=cluster.here(namespace))
+    ModelService(model.named("model"), service=model.service, opts=cluster.here(gateway, namespace))
     if model.monitors:
         Monitoring(
             model.named("monitoring"),

@@ -101,8 +101,9 @@ def groups(service: plan.Service, role: plan.Role) -> dict[str, Any]:
         "leaderWorkerTemplate": {
             "size": role.nodes,
             "restartPolicy": "RecreateGroupOnPodRestart",
-            "leaderTemplate": leader(service, role),
-            "workerTemplate": worker(service, role),
+            # Inside an object of a kind that it does not know, Pulumi names what is typed alone.
+            "leaderTemplate": core.PodTemplateSpecArgs(**leader(service, role)),
+            "workerTemplate": core.PodTemplateSpecArgs(**worker(service, role)),
         },
     }
 
