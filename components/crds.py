@@ -40,7 +40,9 @@ def _adopt(name: str, bundle: plan.Crds, opts: pulumi.ResourceOptions) -> None:
 
 
 def check(annotations: Mapping[str, str], bundle: plan.Crds) -> None:
-    """RunError where the cluster's bundle is not the release's."""
+    """RunError where the cluster's bundle is not the release's, as far as it says which it is."""
+    if not bundle.bundle.annotation:
+        return
     found, wanted = annotations.get(bundle.bundle.annotation), bundle.bundle.version
     if found != wanted:
         if why := bundle.bundle.refuses.get(found or ""):

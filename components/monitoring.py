@@ -55,7 +55,7 @@ class Monitoring(pulumi.ComponentResource):
 
 def pods(monitors: plan.Monitors, service: plan.Service) -> dict[str, Any]:
     return {
-        "selector": {"matchLabels": dict(service.labels)},
+        "selector": {"matchLabels": service.common_labels},
         "podMetricsEndpoints": [
             {"port": service.port_name, "path": "/metrics", "interval": monitors.interval}
         ],

@@ -41,7 +41,7 @@ def objects(model: Model) -> dict[str, Any]:
         "picker": model.pool.picker,
         "metricsPort": METRICS_PORT,
         "pool": model.pool.name,
-        "decode": model.service.decode,
+        "decode": model.service.decode.workload,
     }
 
 

@@ -5,9 +5,10 @@ from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from itertools import combinations
 
-from stack import config, quantity, scheduling
-from stack.hardware import Feature, Hardware
-from stack.plan import Model
+from stack import config, quantity, roles, scheduling, service_checks, sources
+from stack.ground import Ground
+from stack.hardware import Hardware
+from stack.plan import Model, Service
 from stack.problems import wrong
 from stack.refusals import REFUSALS
 from stack.releases import Release
@@ -31,50 +32,52 @@ def pairs(stack: config.Stack, release: Release) -> Iterator[str]:
             yield refused
 
 
-def models(
-    stack: config.Stack, release: Release, target: Hardware, secrets: frozenset[str]
-) -> Iterator[str]:
+def models(stack: config.Stack, ground: Ground, secrets: frozenset[str]) -> Iterator[str]:
+    target = ground.target
+    yield from _token(stack, secrets)
     for index, model in enumerate(stack.models):
         at = f"models[{index}]"
-        publisher = model.name.split("/", 1)[0]
-        gated = publisher in GATED_PUBLISHERS if model.gated is None else model.gated
-        if gated and "hfToken" not in secrets and target.server == "vllm":
-            yield wrong(
-                f"{at}.name",
-                model.name,
-                "a model that needs no token, or a token: run `pulumi config set --secret "
-                f"llm-d:hfToken`, or say `gated: false` if {publisher} does not ask for one",
-            )
-        if model.tensor_parallel > 1 and (why := target.lacks.get(Feature.TENSOR_PARALLEL)):
-            yield wrong(
-                f"{at}.{Feature.TENSOR_PARALLEL}",
-                model.tensor_parallel,
-                f"1 on hardware `{stack.hardware}`: {why}",
-            )
-        for feature, value in (
-            (Feature.DTYPE, model.dtype),
-            (Feature.KV_CACHE, model.kv_cache),
-            (Feature.KV_CACHE_DTYPE, model.kv_cache_dtype),
-            (Feature.QUANTIZATION, model.quantization),
+        if target.server != "simulator" and not (
+            "hfToken" in secrets or stack.names.hf_token_secret
         ):
-            if value and (why := target.lacks.get(feature)):
-                yield wrong(
-                    f"{at}.{feature}", value, f"left out on hardware `{stack.hardware}`: {why}"
-                )
+            yield from _gated(model, at)
         if model.image and not _is_pinned(model.image):
             yield wrong(
                 f"{at}.image",
                 model.image,
                 "a tag that does not move, or a digest: what is tested is what runs",
             )
-        for kind in ("cpu", "memory"):
-            yield from _over_limit(model, target, at, kind)
-        yield from scheduling.problems(model.scheduler, release, f"{at}.scheduler")
+        for role in roles.asked(model):
+            for kind in ("cpu", "memory"):
+                yield from _over_limit(role.resources, target, f"{at}{role.at}", kind)
+        yield from service_checks.problems(model, ground, at)
+        yield from scheduling.problems(model, ground.release, target, at)
 
 
-def _over_limit(model: config.Model, target: Hardware, at: str, kind: str) -> Iterator[str]:
-    requested = getattr(model.resources.requests, kind) or target.requests.get(kind)
-    limit = getattr(model.resources.limits, kind) or target.limits.get(kind)
+def _token(stack: config.Stack, secrets: frozenset[str]) -> Iterator[str]:
+    if "hfToken" in secrets and (said := stack.names.hf_token_secret):
+        yield wrong("names.hfTokenSecret", said, "a Secret that is there or `hfToken`, not both")
+
+
+def _gated(model: config.Model, at: str) -> Iterator[str]:
+    """What is downloaded and asks for a token."""
+    repository = sources.of(model).repository
+    if not repository:
+        return
+    publisher = repository.split("/", 1)[0]
+    if publisher in GATED_PUBLISHERS if model.gated is None else model.gated:
+        yield wrong(
+            f"{at}.source" if model.source else f"{at}.name",
+            model.source or model.name,
+            "a model that needs no token, or a token: run `pulumi config set --secret "
+            "llm-d:hfToken`, name a Secret in `names.hfTokenSecret`, or say `gated: false` if "
+            f"{publisher} does not ask for one",
+        )
+
+
+def _over_limit(asked: config.Resources, target: Hardware, at: str, kind: str) -> Iterator[str]:
+    requested = getattr(asked.requests, kind) or target.requests.get(kind)
+    limit = getattr(asked.limits, kind) or target.limits.get(kind)
     if requested and limit and quantity.parse(requested) > quantity.parse(limit):
         yield wrong(f"{at}.resources.requests.{kind}", requested, f"at most the limit, {limit}")
 
@@ -116,11 +119,8 @@ def collisions(stack: config.Stack, models: Sequence[Model]) -> Iterator[str]:
 def lengths(models: Sequence[Model]) -> Iterator[str]:
     """Names over Kubernetes' limit, after every suffix."""
     for index, model in enumerate(models):
-        names = (
-            model.pool.picker,
-            model.service.decode,
-            *([model.front.name] if model.front else []),
-        )
+        front = (model.front.name,) if model.front else ()
+        names = (model.pool.picker, *front, *_service_names(model.service))
         longest = max((*names, *_monitor_names(model)), key=len)
         if (over := len(longest) - LABEL) > 0:
             path = f"models[{index}].id" if model.id else "names.postfix"
@@ -133,13 +133,25 @@ def lengths(models: Sequence[Model]) -> Iterator[str]:
             )
 
 
+def _service_names(service: Service) -> Iterator[str]:
+    yield service.name
+    for role in service.roles:
+        # Pods of a replica over several nodes carry a label of its name, number and revision.
+        group = f"-{role.replicas - 1}-{'0' * 10}" if role.nodes > 1 else ""
+        yield f"{role.workload}{group}"
+    if service.files.downloads:
+        yield service.files.job
+    if service.files.created and service.files.claim:
+        yield service.files.claim
+
+
 def _monitor_names(model: Model) -> tuple[str, ...]:
     monitors = model.monitors
     return (monitors.pod_monitor, monitors.service_monitor) if monitors else ()
 
 
-def devices(stack: config.Stack, target: Hardware, nodes: config.Nodes | None) -> Iterator[str]:
-    """A replica's ranks sit on one node, and where nodes are not shared they are all of it."""
+def claims(stack: config.Stack, target: Hardware) -> Iterator[str]:
+    """Of devices, on a cluster that is too old for them."""
     version: str | None = getattr(stack.cluster, "version", None)
     if target.claim and version and tuple(int(part) for part in version.split(".")) < DRA:
         yield wrong(
@@ -148,20 +160,6 @@ def devices(stack: config.Stack, target: Hardware, nodes: config.Nodes | None) -
             f"1.34 or newer on hardware `{stack.hardware}`: its devices are claimed by "
             "resource.k8s.io/v1",
         )
-    name = target.resource or target.claim
-    on_node = nodes.devices if nodes else target.node_devices
-    ranks = on_node * target.ranks_per_device
-    for index, model in enumerate(stack.models):
-        at, said = f"models[{index}].tensorParallel", model.tensor_parallel
-        if name and target.devices(said) > on_node:
-            yield wrong(at, said, f"at most {ranks}, the `{name}` of one node")
-        elif target.whole_nodes and said != ranks:
-            yield wrong(
-                at,
-                said,
-                f"{ranks}: a pod on hardware `{stack.hardware}` has all {on_node} `{name}` of its "
-                "node or none",
-            )
 
 
 def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) -> Iterator[str]:
@@ -179,16 +177,18 @@ def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) 
                     f"room for {_listed(asked)} more, which {what} of models[{index}] asks for",
                 )
                 return
-        asked = _asked(model)
-        if sum(_take(asked, free) for _ in range(model.service.replicas)) < model.service.replicas:
-            yield wrong(
-                f"models[{index}].replicas",
-                model.service.replicas,
-                "fewer, smaller `resources`, or more in `cluster.nodes`: each asks for "
-                f"{_listed(asked)}, and {nodes.count} node(s) with "
-                f"{_listed(node)} cannot hold them all",
-            )
-            return
+        for role in model.service.roles:
+            at = f"models[{index}]" + (".prefill" if role.name == "prefill" else "")
+            asked = role.pod_requests
+            if sum(_take(asked, free) for _ in range(role.pods)) < role.pods:
+                yield wrong(
+                    f"{at}.replicas",
+                    role.replicas,
+                    "fewer, smaller `resources`, or more in `cluster.nodes`: each asks for "
+                    f"{_listed(asked)}, and {nodes.count} node(s) with "
+                    f"{_listed(node)} cannot hold them all",
+                )
+                return
 
 
 def replicas(
@@ -207,12 +207,15 @@ def replicas(
     for index, model in enumerate(models):
         for _, beside in _before_it(model):
             _take(beside, free)
-        for _ in range(0 if index in unsettled else model.service.replicas):
-            _take(_asked(model), free)
+        for role in () if index in unsettled else model.service.roles:
+            for _ in range(role.pods):
+                _take(role.pod_requests, free)
     counts = dict.fromkeys(sorted(unsettled), 0)
     growing = [*counts]
     while growing:
-        growing = [index for index in growing if _take(_asked(models[index]), free)]
+        growing = [
+            index for index in growing if _take(models[index].service.decode.pod_requests, free)
+        ]
         for index in growing:
             counts[index] += 1
     return {index: max(1, count) for index, count in counts.items()}
@@ -223,16 +226,10 @@ def _node(nodes: config.Nodes, target: Hardware) -> dict[str, Decimal]:
     return {**quantity.parse_all({"cpu": nodes.cpu, "memory": nodes.memory}), **devices}
 
 
-def _asked(model: Model) -> dict[str, Decimal]:
-    """What each of its pods asks for, claims included."""
-    claim = model.service.device_claim
-    claimed = {claim.device_class: Decimal(claim.count)} if claim else {}
-    return {**quantity.parse_all(model.service.requests), **claimed}
-
-
 def _before_it(model: Model) -> Iterator[tuple[str, dict[str, Decimal]]]:
     """What a model needs beside its servers: whose pod, and what it asks for."""
-    yield "the endpoint picker", quantity.parse_all(model.pool.requests)
+    for _ in range(model.pool.replicas):
+        yield "the endpoint picker", quantity.parse_all(model.pool.requests)
     if model.front:
         for _ in range(model.front.replicas):
             yield "the gateway", quantity.parse_all(model.front.proxy.requests)

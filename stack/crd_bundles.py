@@ -19,8 +19,8 @@ class CrdBundle:
     """Go module that carries them, byte for byte as the repository does at the tag."""
     repository: str
     version: str
-    annotation: str
-    """Tells on a cluster which version is there."""
+    annotation: str | None
+    """Tells on a cluster which version is there; None where the project's own files do not."""
     files: tuple[CrdFile, ...]
     refuses: Mapping[str, str] = field(default_factory=dict[str, str])
     """Version that a cluster may have -> why a release with this one does not work with it."""

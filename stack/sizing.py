@@ -4,60 +4,28 @@ model, target, release, nodes --measured--> Fit --> problems, holds, automatic
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from pydantic.alias_generators import to_camel
-
-from stack import capacity, config, hardware, quantity
-from stack.capacity import Fit, Room, Settings, Shape
-from stack.hardware import Feature, Hardware
-from stack.problems import unknown, wrong
+from stack import capacity, config, flags, hardware, quantity, roles, sources
+from stack.capacity import Fit, Settings, Shape
+from stack.ground import Ground
+from stack.hardware import Hardware
+from stack.problems import wrong
 from stack.releases import Release
+from stack.roles import Asked
 
 RESERVED: Mapping[str, Decimal] = {"cpu": Decimal(2), "memory": Decimal(4 * 2**30)}
 """Of each node, beside its model servers: gateway, endpoint pickers, monitoring, Kubernetes."""
+UTILIZATION, BATCHED = "--gpu-memory-utilization", "--max-num-batched-tokens"
+"""Arguments that change what fits."""
 STEPS: Mapping[str, Decimal] = {"cpu": Decimal("0.5"), "memory": Decimal(2**30)}
 """What a share of a node is rounded down to."""
 CPU_SERVER = 4 * 2**30
 """Bytes of a CPU pod that are neither weights nor cache; `capacity.device` has them as a margin."""
 READ_BYTES = 200e6
 """A second, from the pod's disk to its devices: of a slow network disk."""
-SUGGESTIONS = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ground:
-    """What models are measured against."""
-
-    hardware: str
-    """The target's word."""
-    target: Hardware
-    release: Release
-    nodes: config.Nodes | None
-
-    @property
-    def room(self) -> Room:
-        """For ranks; where the machines are not known, one as the target is usually sold."""
-        nodes, ranks = self.nodes, self.target.ranks_per_device
-        if not self.target.has_devices:
-            return Room(nodes=nodes.count if nodes else 1, devices=1)
-        if not nodes:
-            return Room(nodes=1, devices=self.target.node_devices * ranks)
-        return Room(nodes=nodes.count, devices=nodes.devices * ranks)
-
-    @property
-    def accelerator(self) -> str | None:
-        """A word of `capacity.DEVICES`."""
-        return (self.nodes and self.nodes.accelerator) or self.target.accelerator
-
-    def allows(self, tensor_parallel: int) -> bool:
-        """Whether a replica may be split so."""
-        target = self.target
-        if target.whole_nodes:
-            return tensor_parallel == self.room.devices
-        return tensor_parallel == 1 or Feature.TENSOR_PARALLEL not in target.lacks
 
 
 def sized(
@@ -126,9 +94,9 @@ def fitted(target: Hardware, stack: config.Stack, nodes: config.Nodes | None) ->
     return replace(target, requests=requests, limits=limits, shared_memory=shared)
 
 
-def kv_cache(model: config.Model, target: Hardware) -> str | None:
+def kv_cache(model: config.Model, role: Asked, target: Hardware) -> str | None:
     """Of one replica: as the stack file says, or else as much of the default as memory leaves."""
-    limit = model.resources.limits.memory or target.limits["memory"]
+    limit = role.resources.limits.memory or target.limits["memory"]
     if model.kv_cache or not target.kv_cache:
         return model.kv_cache
     known = _shape(model)
@@ -150,50 +118,37 @@ def startup_seconds(model: config.Model, ground: Ground) -> int:
     return ground.target.startup_seconds + int(size * 8 / (mbps * 1e6) + size / READ_BYTES)
 
 
-def measured(model: config.Model, ground: Ground) -> Fit | str:
-    """The model on the stack's accelerator, or why nothing can be said of it."""
+def measured(model: config.Model, role: Asked, ground: Ground) -> Fit | str:
+    """One role's servers on the stack's accelerator, or why nothing can be said of them."""
     if ground.target.server == "simulator":
         return "the simulator has no memory to fill"
     if not (shape := _shape(model)):
-        return f"{model.name} is not among the known models, and has no `shape`"
+        return f"{_repository(model)} is not among the known models, and has no `shape`"
     if not ground.target.has_devices:
-        limit = model.resources.limits.memory or ground.target.limits["memory"]
+        limit = role.resources.limits.memory or ground.target.limits["memory"]
         device = capacity.cpu(float(quantity.parse(limit)))
     elif known := capacity.DEVICES.get(ground.accelerator or ""):
         device = replace(known, memory=known.memory / ground.target.ranks_per_device)
     else:
         return "`cluster.nodes.accelerator` does not say on what"
-    return capacity.fit(shape, device, _settings(model, ground))
+    return capacity.fit(shape, device, _settings(model, role, ground))
 
 
 def holds(model: config.Model, ground: Ground) -> str:
-    """What all replicas serve, for a person."""
-    found = measured(model, ground)
+    """What all replicas that answer can serve, for a person."""
+    found = measured(model, next(roles.asked(model)), ground)
     return (
         f"not known: {found}" if isinstance(found, str) else capacity.served(found, model.replicas)
     )
 
 
-def problems(stack: config.Stack, ground: Ground) -> Iterator[str]:
-    """Accelerators and shapes that are none, and models that could not start."""
-    yield from _accelerator(ground)
-    for index, model in enumerate(stack.models):
-        at = f"models[{index}]"
-        if model.sizing:
-            yield from _not_sized(model, ground, at)
-            continue
-        if isinstance(found := measured(model, ground), Fit):
-            yield from _fp8(model, found, at)
-            if found.problem:
-                yield _too_large(model, found, ground, at)
-
-
 def _automatic(model: config.Model, ground: Ground) -> config.Model:
-    """With `sizing` gone where it is settled; `problems` says of the others why it is not."""
-    if not model.sizing or not ground.nodes or "tensor_parallel" in model.model_fields_set:
+    """With `sizing` gone where it is settled; `size_checks` says of the others why it is not."""
+    if not model.sizing or not ground.nodes or {*by_hand(model)}:
         return model
-    found = measured(model, ground)
-    if isinstance(found, str) or not (picked := _picked(found, ground)):
+    [role] = roles.asked(model)
+    found = measured(model, role, ground)
+    if isinstance(found, str) or not (picked := _picked(found, role, ground)):
         return model
     return model.model_copy(
         update={
@@ -204,39 +159,64 @@ def _automatic(model: config.Model, ground: Ground) -> config.Model:
     )
 
 
+def by_hand(model: config.Model) -> Iterator[tuple[str, object]]:
+    """Key and value of what a stack file says of sizes, beside which none are picked."""
+    for key, value, left_out in (
+        ("tensorParallel", model.tensor_parallel, "tensor_parallel" not in model.model_fields_set),
+        ("dataParallel", model.data_parallel, model.data_parallel == 1),
+        ("nodes", model.nodes, model.nodes == 1),
+        ("prefill", "given", not model.prefill),
+    ):
+        if not left_out:
+            yield key, value
+
+
 _USUAL = config.Nodes(cpu="1", memory="1Gi")
+
+
+def _repository(model: config.Model) -> str:
+    """By which models are known; what is on a claim is taken for what it is called."""
+    return sources.of(model).repository or model.name
 
 
 def _shape(model: config.Model) -> Shape | None:
     if model.shape is None:
-        return capacity.models().get(model.name)
+        return capacity.models().get(_repository(model))
     weights = model.shape.get("weights_gib")
     return Shape.from_config(model.shape, weights=None if weights is None else weights * 2**30)
 
 
-def _settings(model: config.Model, ground: Ground) -> Settings:
+def _settings(model: config.Model, role: Asked, ground: Ground) -> Settings:
     target, release = ground.target, ground.release
-    cache = kv_cache(model, target)
+    cache = kv_cache(model, role, target)
+    arguments = (*target.args, *model.args, *role.args)
+    share = flags.said(arguments, UTILIZATION)
+    batched = flags.said(arguments, BATCHED)
+    usual = target.memory_utilization or release.memory_utilization
     return Settings(
-        tensor_parallel=model.tensor_parallel,
+        tensor_parallel=role.parallel.tensor,
+        data_parallel=role.parallel.data,
+        expert_parallel=flags.said(arguments, "--enable-expert-parallel") is not None,
         max_model_len=model.max_model_len,
         dtype=model.dtype or target.dtype or "bfloat16",
         quantization=model.quantization,
         kv_cache_dtype=model.kv_cache_dtype or target.kv_cache_dtype or "auto",
         kv_cache=int(quantity.parse(cache)) if cache else None,
-        gpu_memory_utilization=target.memory_utilization or release.memory_utilization,
+        gpu_memory_utilization=float(share) if share else usual,
+        max_num_batched_tokens=int(batched) if batched else Settings.max_num_batched_tokens,
         reserves_graphs=release.reserves_graphs,
     )
 
 
 def _pods_on_a_node(target: Hardware, stack: config.Stack, nodes: config.Nodes) -> int:
-    replicas = -(-sum(model.replicas for model in stack.models) // nodes.count)
+    asked = [role for model in stack.models for role in roles.asked(model)]
+    pods = -(-sum(role.pods for role in asked) // nodes.count)
     if not target.has_devices:
-        return replicas
+        return pods
     # Where replicas are still to be chosen, as many as there are devices for.
-    each = min(target.devices(model.tensor_parallel) for model in stack.models)
-    most = max(1, nodes.devices // each)
-    return most if any(model.sizing for model in stack.models) else min(most, replicas)
+    each = min(target.devices(role.parallel.on_node) for role in asked)
+    most = nodes.devices // each if each else 0
+    return max(1, most if any(model.sizing for model in stack.models) else min(most, pods))
 
 
 def _share(kind: str, amount: str, pods: int) -> str:
@@ -253,9 +233,9 @@ def _quarter(amount: str) -> str:
     return f"{int(quantity.parse(amount) / 4 // 2**20)}Mi"
 
 
-def _picked(found: Fit, ground: Ground) -> Fit | None:
+def _picked(found: Fit, role: Asked, ground: Ground) -> Fit | None:
     """The fewest ranks that hold a request of the length asked for, or the longest they hold."""
-    room = ground.room
+    room = ground.room(role.parallel)
     if ground.target.whole_nodes:
         whole = replace(found.settings, tensor_parallel=room.devices)
         one = capacity.fit(found.shape, found.device, whole)
@@ -264,92 +244,3 @@ def _picked(found: Fit, ground: Ground) -> Fit | None:
         return capacity.fit(found.shape, found.device, sized) if length else None
     sizing = capacity.auto(found.shape, found.device, room, found.settings)
     return sizing.fit if sizing else None
-
-
-def _accelerator(ground: Ground) -> Iterator[str]:
-    path, said = "cluster.nodes.accelerator", ground.nodes and ground.nodes.accelerator
-    if not said:
-        return
-    if not ground.target.has_devices:
-        yield wrong(path, said, f"nothing on hardware `{ground.hardware}`, which has none")
-    elif said not in capacity.DEVICES:
-        yield unknown(path, said, capacity.DEVICES)
-    elif ground.target.accelerator not in {None, said}:
-        yield wrong(
-            path, said, f"`{ground.target.accelerator}`, or left out: `{ground.hardware}` is that"
-        )
-
-
-def _fp8(model: config.Model, found: Fit, at: str) -> Iterator[str]:
-    for key, value in (
-        ("quantization", model.quantization),
-        ("kvCacheDtype", model.kv_cache_dtype),
-    ):
-        if value == "fp8" and not found.device.fp8:
-            yield wrong(f"{at}.{key}", value, f"left out: {found.device.name} has no fp8")
-
-
-def _not_sized(model: config.Model, ground: Ground, at: str) -> Iterator[str]:
-    """What is left of `sizing: auto`: why it could not be done."""
-    if "tensor_parallel" in model.model_fields_set:
-        yield wrong(
-            f"{at}.tensorParallel",
-            model.tensor_parallel,
-            "left out, or no `sizing: auto` beside it, which picks it",
-        )
-        return
-    if not ground.nodes:
-        yield wrong(f"{at}.sizing", "auto", "`cluster.nodes` too: sizes are picked for machines")
-    elif isinstance(found := measured(model, ground), str):
-        yield wrong(f"{at}.sizing", "auto", f"sizes of your own: {found}")
-    else:
-        yield _too_large(model, found, ground, at)
-
-
-def _too_large(model: config.Model, found: Fit, ground: Ground, at: str) -> str:
-    """The problem, then the sum it comes from, then what would do."""
-    problem = found.problem
-    expected = problem.expected if problem else "more or larger accelerators: no length fits"
-    path, value = _where(model, found, at)
-    lines = [
-        *capacity.explain(found),
-        "what would do:",
-        *(f"  {_said(change)}" for change in _changes(model, found, ground)),
-    ]
-    if lines[-1] == "what would do:":
-        lines[-1] = "what would do: a smaller model, or nodes with more or larger accelerators"
-    return "\n".join([wrong(path, value, expected), *(f"      {line}" for line in lines)])
-
-
-def _where(model: config.Model, found: Fit, at: str) -> tuple[str, object]:
-    match found.problem.setting if found.problem else "memory":
-        case "tensor_parallel":
-            return f"{at}.tensorParallel", model.tensor_parallel
-        case "max_model_len":
-            own = "" if model.max_model_len else ", the model's own"
-            return f"{at}.maxModelLen", f"{found.max_model_len}{own}"
-        case "kv_cache":
-            return f"{at}.kvCache", model.kv_cache or f"{found.settings.kv_cache}, the default"
-        case _:
-            return f"{at}.name", model.name
-
-
-def _changes(model: config.Model, found: Fit, ground: Ground) -> list[capacity.Change]:
-    lacks = {str(feature) for feature in ground.target.lacks}
-    possible = [
-        change
-        for change in capacity.changes(found, ground.room, model.replicas, count=100)
-        if ground.allows(change.fit.settings.tensor_parallel)
-        and not lacks & {to_camel(name) for name in change.values}
-    ]
-    return possible[:SUGGESTIONS]
-
-
-def _said(change: capacity.Change) -> str:
-    """In the stack file's own keys."""
-    values = {
-        to_camel(name): f"{int(value) // 2**20}Mi" if name == "kv_cache" else value
-        for name, value in change.values.items()
-    }
-    listed = ", ".join(f"{key}: {value}" for key, value in values.items())
-    return f"{listed}: {capacity.served(change.fit, change.replicas)}"

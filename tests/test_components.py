@@ -67,7 +67,7 @@ def test_a_deployment_says_nothing_that_is_empty_or_at_odds(
 ) -> None:
     if not (asked := model(hardware, said)):
         return
-    spec: Any = model_service.decode(asked.service)
+    spec: Any = model_service.deployment(asked.service, asked.service.decode)
     pod = spec["template"]["spec"]
     [server] = pod["containers"]
 
@@ -94,7 +94,8 @@ def test_a_replica_gets_the_devices_that_its_ranks_run_on(
 ) -> None:
     if not (asked := model(hardware, said)):
         return
-    target, limits, claim = targets()[hardware], asked.service.limits, asked.service.device_claim
+    role, target = asked.service.decode, targets()[hardware]
+    limits, claim = role.limits, role.device_claim
     resource, devices = target.resource, said["tensorParallel"] // target.ranks_per_device
 
     assert (resource is None) or limits[resource] == str(devices)
@@ -116,7 +117,7 @@ def test_the_server_is_asked_for_what_the_stack_says() -> None:
 
     assert asked
     assert asked.service.command == ("vllm", "serve")
-    assert asked.service.args == (
+    assert asked.service.decode.args == (
         "Qwen/Qwen3-32B",
         "--port=8000",
         "--served-model-name=Qwen/Qwen3-32B",
@@ -135,7 +136,9 @@ def test_a_second_model_gets_a_pool_and_an_endpoint_picker_of_its_own() -> None:
 
     assert (first.named("pool"), second.named("pool")) == ("pool", "pool-large")
     assert second.pool.picker == "gaie-inference-scheduling-large-epp"
-    assert second.service.decode == "ms-inference-scheduling-large-llm-d-modelservice-decode"
+    assert (
+        second.service.decode.workload == "ms-inference-scheduling-large-llm-d-modelservice-decode"
+    )
     assert first.pool.selects != second.pool.selects
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from components.gateways import standalone
 from stack.kinds import Behind
-from stack.planner import MODEL_PORT
+from stack.servers import PORT
 
-BEHIND = Behind(picker="none", pods="none", port=MODEL_PORT, fails_open=False)
+BEHIND = Behind(picker="none", pods="none", port=PORT, fails_open=False)
 """What is asked for the settings of an Envoy; where it would send requests is replaced."""
 
 

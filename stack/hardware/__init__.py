@@ -20,6 +20,11 @@ class Feature(StrEnum):
     KV_CACHE = "kvCache"
     KV_CACHE_DTYPE = "kvCacheDtype"
     QUANTIZATION = "quantization"
+    DATA_PARALLEL = "dataParallel"
+    NODES = "nodes"
+    PREFILL = "prefill"
+    CLAIM = "source"
+    KV_EVENTS = "scheduler"
 
 
 @dataclass(frozen=True, kw_only=True)

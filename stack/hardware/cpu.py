@@ -22,6 +22,9 @@ TARGET = Hardware(
     startup_seconds=1200,
     lacks={
         Feature.TENSOR_PARALLEL: "a CPU pod has no second device to split the model over",
+        Feature.DATA_PARALLEL: "a CPU pod has no second device for another copy",
+        Feature.NODES: "a CPU pod has no device that another node's could work with",
+        Feature.PREFILL: "its image has no NIXL, by which the KV cache is handed over",
         Feature.KV_CACHE_DTYPE: NO_FP8,
         Feature.QUANTIZATION: NO_FP8,
     },

@@ -17,5 +17,9 @@ TARGET = Hardware(
         Feature.KV_CACHE: NO_MEMORY,
         Feature.KV_CACHE_DTYPE: NO_MEMORY,
         Feature.QUANTIZATION: "the simulator has no weights",
+        Feature.DATA_PARALLEL: "the simulator has no devices for another copy",
+        Feature.NODES: "the simulator has no devices to split a model over",
+        Feature.CLAIM: "the simulator reads no model's files",
+        Feature.KV_EVENTS: "the simulator has no KV cache to tell the endpoint picker of",
     },
 )

@@ -35,6 +35,8 @@ class Release:
     """Of its endpoint picker alone."""
     envoy: str
     """Image of the Envoy that stands alone in front of a pool."""
+    routing_proxy: str
+    """Image of the proxy before a model server that has its prompts read elsewhere."""
     crds: Mapping[str, CrdBundle]
     serving_labels: Mapping[str, str]
     """On every model-server pod; pools select by them."""
@@ -56,6 +58,8 @@ class Release:
     """Share of an accelerator's memory that its vLLM takes, where nothing else is said."""
     reserves_graphs: bool = False
     """Whether its vLLM takes CUDA graphs off the cache, as it does since 0.21."""
+    feature_gates: frozenset[str]
+    """What the endpoint picker does only when told to."""
 
 
 @cache

@@ -30,6 +30,7 @@ RELEASE = Release(
         ("cpu", "gaudi", "rocm", "tpu-v6e", "tpu7x", "xpu", "xpu-dra"), NOT_IN_ITS_GUIDES
     ),
     endpoint_picker="ghcr.io/llm-d/llm-d-inference-scheduler:v0.4.0",
+    routing_proxy="ghcr.io/llm-d/llm-d-routing-sidecar:v0.4.0",
     # It asks for the name that the metric had before vLLM 0.10.
     picker_args=("--kv-cache-usage-percentage-metric=vllm:kv_cache_usage_perc",),
     envoy="docker.io/envoyproxy/envoy:distroless-v1.38.3",
@@ -41,4 +42,5 @@ RELEASE = Release(
     picker_watches={"inference.networking.x-k8s.io": ("inferenceobjectives",)},
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
     plugins=EXTENSION_1_2 | SCHEDULER_0_4,
+    feature_gates=frozenset({"flowControl"}),
 )

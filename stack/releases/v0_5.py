@@ -40,6 +40,7 @@ RELEASE = Release(
         "tpu-v6e": "its guide is for TPU7x; use release v0.6 or `current`",
     },
     endpoint_picker="ghcr.io/llm-d/llm-d-inference-scheduler:v0.5.0",
+    routing_proxy="ghcr.io/llm-d/llm-d-routing-sidecar:v0.5.0",
     envoy="docker.io/envoyproxy/envoy:distroless-v1.38.3",
     crds={"gatewayApi": GATEWAY_API_1_4, "inferenceExtension": INFERENCE_EXTENSION_1_3},
     serving_labels={"llm-d.ai/inferenceServing": "true"},
@@ -51,4 +52,5 @@ RELEASE = Release(
     },
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
     plugins=EXTENSION_1_3 | SCHEDULER_0_4,
+    feature_gates=frozenset({"flowControl"}),
 )

@@ -31,6 +31,7 @@ RELEASE = Release(
         "use release v0.5 or `current`",
     },
     endpoint_picker="ghcr.io/llm-d/llm-d-inference-scheduler:v0.7.0",
+    routing_proxy="ghcr.io/llm-d/llm-d-routing-sidecar:v0.7.0",
     envoy="docker.io/envoyproxy/envoy:distroless-v1.38.3",
     crds={"gatewayApi": GATEWAY_API_1_5, "inferenceExtension": INFERENCE_EXTENSION_1_4},
     serving_labels={
@@ -45,4 +46,5 @@ RELEASE = Release(
     },
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
     plugins=EXTENSION_1_4 | SCHEDULER_0_7,
+    feature_gates=frozenset({"flowControl"}),
 )
