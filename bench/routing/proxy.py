@@ -59,6 +59,4 @@ def _cluster(
 
 
 def _endpoint(address: str) -> dict[str, Any]:
-    return {
-        "endpoint": {"address": {"socket_address": {"address": address, "port_value": MODEL_PORT}}}
-    }
+    return {"endpoint": {"address": {"socket_address": {"address": address, "port_value": PORT}}}}
