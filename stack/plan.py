@@ -251,11 +251,22 @@ class Monitors:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """What all replicas of a model hold together; upper bounds where `is_bound`."""
+
+    kv_tokens: int
+    at_once: Mapping[int, int]
+    """Tokens of a request, prompt and answer -> how many such requests."""
+    accelerators: int
+    is_bound: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     name: str
     id: str | None
-    capacity: str
-    """What all its replicas hold, as its users would say it."""
+    capacity: Capacity | str
+    """Or why it is not known."""
     pool: Pool
     front: Front | None
     service: Service

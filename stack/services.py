@@ -121,7 +121,7 @@ def _files(model: config.Model, name: str) -> Files:
     repositories = (source, *map(sources.of, model.adapters))
     return Files(
         claim=claim,
-        size=model.storage,
+        size=sizing.storage(model),
         created=made,
         downloads=tuple(one.repository for one in repositories if one.repository and claim),
         job=f"{name}-prefetch",
