@@ -89,6 +89,8 @@ class Pool:
     objectives: tuple[Objective, ...]
     rewrites: tuple[Rewrite, ...]
     failure_mode: str
+    user: int | None
+    """Of its pods; None where the cluster assigns them one."""
     service_type: ServiceType
     """Of the endpoint picker's Service, which carries its metrics."""
     requests: Mapping[str, str]
@@ -105,6 +107,8 @@ class Front:
     replicas: int
     proxy: Proxy
     service_type: ServiceType
+    user: int | None
+    """Of its pods; None where the cluster assigns them one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +226,8 @@ class Service:
     hardware: Hardware
     pods: config.Pods
     account: str
+    user: int | None
+    """Of its pods; None where the cluster assigns them one."""
     startup_seconds: int
     deadline_seconds: int
     """How long a rollout may take before it counts as failed."""

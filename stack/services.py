@@ -20,6 +20,7 @@ def service(
     namespace: str,
     labels: Mapping[str, str],
     hf_token_secret: str | None,
+    user: int | None,
 ) -> Service:
     """`labels` are what the model's pool selects by."""
     target, release = ground.target, ground.release
@@ -44,6 +45,7 @@ def service(
         hardware=target,
         pods=model.pods,
         account=model.pods.service_account or name,
+        user=user,
         startup_seconds=startup,
         deadline_seconds=startup + MARGIN_SECONDS,
     )

@@ -247,7 +247,7 @@ def _share(kind: str, amount: str, pods: int) -> str:
     share = max(Decimal(), quantity.parse(amount) - RESERVED[kind]) / pods
     whole = max(1, share // STEPS[kind]) * STEPS[kind]
     if kind == "cpu":
-        return str(whole.normalize()) if whole == int(whole) else f"{int(whole * 1000)}m"
+        return str(int(whole)) if whole == int(whole) else f"{int(whole * 1000)}m"
     return f"{int(whole // 2**30)}Gi"
 
 
