@@ -68,7 +68,7 @@ def plan(
         *checks.collisions(stack, models),
         *checks.lengths(models),
         *checks.claims(stack, target),
-        *routing.problems(stack),
+        *routing.problems(stack, release),
     ]
     if not problems:
         problems = [*size_checks.problems(stack, ground)]

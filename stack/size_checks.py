@@ -107,7 +107,8 @@ def _where(model: config.Model, role: Asked, found: Fit, at: str) -> tuple[str, 
             own = "" if model.max_model_len else ", the model's own"
             return f"{at}.maxModelLen", f"{found.max_model_len}{own}"
         case "kv_cache":
-            return f"{at}.kvCache", model.kv_cache or f"{found.settings.kv_cache}, the default"
+            default = f"{int(found.settings.kv_cache or 0) // 2**20}Mi, the default"
+            return f"{at}.kvCache", model.kv_cache or default
         case _:
             return f"{at}.name", model.name
 
