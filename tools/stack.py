@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from tools import providers, shell
+from tools import clusters, providers, rehearsals, shell
 from tools.errors import Missing
 from tools.places import Places, here
 from tools.process import command_line
@@ -44,12 +44,14 @@ def main(action: str, stack: str, places: Places | None = None) -> int:
     if action != "preview":
         if (cluster / "complete").exists():
             # Without its processes nothing on it can be read or removed.
-            _embedded("start", cluster, pulumi)
+            clusters.act("start", cluster, places, pulumi.env)
         pulumi.recover()
     code = pulumi.stream(*ACTIONS[action])
-    if action == "down" and code == 0 and cluster.exists():
-        # Of a run that was killed before Pulumi had written it down.
-        _embedded("down", cluster, pulumi)
+    if action == "down" and code == 0:
+        if cluster.exists():
+            # Of a run that was killed before Pulumi had written it down.
+            clusters.act("down", cluster, places, pulumi.env)
+        rehearsals.clear(stack, places)
     return code
 
 
@@ -61,6 +63,8 @@ class Pulumi:
         self.places = places
         self.env = shell.environment()
         self.file = places.root / f"Pulumi.{stack}.yaml"
+        self.interrupted = False
+        """Whether the user wanted a command to end, of those that were streamed."""
 
     def select(self) -> None:
         """Have the stack, and its file with a salt, without writing into a tracked file.
@@ -89,7 +93,7 @@ class Pulumi:
         """Take a dead run's lock away, and settle what it had begun."""
         if self._locked():
             self._expect("cancel", "--yes", "--stack", self.stack)
-        state: dict[str, Any] = json.loads(self._expect("stack", "export", "--stack", self.stack))
+        state = self._export()
         deployment: dict[str, Any] = state.get("deployment") or {}
         pending: list[dict[str, Any]] = deployment.get("pending_operations") or []
         if not pending:
@@ -112,6 +116,13 @@ class Pulumi:
                 "what the last run had begun could not be settled",
                 way_out="mend what `pulumi refresh` says above, and run this again",
             )
+
+    def objects(self) -> list[dict[str, Any]]:
+        """Give the Kubernetes objects of what is deployed; what is secret is not readable."""
+        return objects_of(self._export())
+
+    def _export(self) -> dict[str, Any]:
+        return json.loads(self._expect("stack", "export", "--stack", self.stack))
 
     def _locked(self) -> bool:
         """Whether a lock is left of a run that is dead; Missing while one is alive."""
@@ -136,18 +147,24 @@ class Pulumi:
         command = ["pulumi", *words, "--stack", self.stack, f"--config-file={self.file}"]
         with subprocess.Popen(command, cwd=self.places.root, env=self.env) as child:  # noqa: S603 - our words
 
+            # A handler and not SIG_IGN, which the next child would inherit.
             def wait(_number: int, _frame: FrameType | None) -> None:
-                pass  # a handler and not SIG_IGN, which the next child would inherit
+                self.interrupted = True
 
             def interrupt(_number: int, _frame: FrameType | None) -> None:
+                self.interrupted = True
                 child.send_signal(signal.SIGINT)
 
             # Ctrl-C reaches Pulumi by itself; it then ends what it has begun, and we wait for it.
-            signal.signal(signal.SIGINT, wait)
+            before = {signal.SIGINT: signal.signal(signal.SIGINT, wait)}
             for number in (signal.SIGTERM, signal.SIGHUP):
                 if signal.getsignal(number) != signal.SIG_IGN:
-                    signal.signal(number, interrupt)
-            return child.wait()
+                    before[number] = signal.signal(number, interrupt)
+            try:
+                return child.wait()
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     def _expect(self, *words: str) -> str:
         """What a command prints that has to work."""
@@ -171,6 +188,16 @@ class Pulumi:
         return done.stdout
 
 
+def objects_of(exported: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Take the objects that a stack creates out of what `pulumi stack export` wrote."""
+    resources: list[dict[str, Any]] = exported["deployment"].get("resources") or []
+    return [
+        {key: value for key, value in one["inputs"].items() if not key.startswith("__")}
+        for one in resources
+        if one["type"].startswith("kubernetes:") and not one.get("external")
+    ]
+
+
 def adopt(operation: Mapping[str, Any]) -> dict[str, Any] | None:
     """The state of an object whose creation was begun; None for what is not to be taken in."""
     resource: dict[str, Any] = operation["resource"]
@@ -189,23 +216,6 @@ def check(stack: str, places: Places) -> None:
         close = difflib.get_close_matches(stack, known, n=1)
         hint = f"did you mean STACK={close[0]}?" if close else f"write Pulumi.{stack}.yaml"
         raise Missing(f"stack {stack}", f"not one of {', '.join(known)}", way_out=hint)
-
-
-def _embedded(action: str, cluster: Path, pulumi: Pulumi) -> None:
-    """Have the embedded cluster's own command do it."""
-    done = subprocess.run(  # noqa: S603 - our words, and no shell reads them
-        [sys.executable, "-m", "embedded", action],
-        cwd=pulumi.places.root,
-        env=pulumi.env | {"LLMD_CLUSTER_ROOT": str(cluster)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Missing(
-            "embedded cluster", done.stderr.strip(), way_out="`make down`, then `make up`"
-        )
 
 
 def _write(path: Path, text: str) -> None:
