@@ -25,6 +25,7 @@ def endpoints(
         "models": [model.name for model in plan.models],
         "gatewayUrls": urls,
         "inferenceEndpoints": {model.name: f"http://{model.endpoint}" for model in plan.models},
+        "capacity": {model.name: model.capacity for model in plan.models},
         "objects": {model.name: objects(model) for model in plan.models},
         "portForwardCommand": port_forward(first, kubeconfig, context),
         "smokeTestCommand": f"make smoke STACK={plan.name}",
@@ -40,7 +41,7 @@ def objects(model: Model) -> dict[str, Any]:
         "picker": model.pool.picker,
         "metricsPort": METRICS_PORT,
         "pool": model.pool.name,
-        "decode": model.service.decode,
+        "decode": model.service.decode.workload,
     }
 
 

@@ -48,3 +48,21 @@ def ports(named: Mapping[str, int]) -> list[core.ServicePortArgsDict]:
         {"name": name, "port": port, "target_port": port, "protocol": "TCP"}
         for name, port in named.items()
     ]
+
+
+def spread(labels: Mapping[str, str]) -> core.TopologySpreadConstraintArgsDict:
+    """Over the nodes, as far as there is room: one that fails takes as few pods as may be."""
+    return {
+        "max_skew": 1,
+        "topology_key": "kubernetes.io/hostname",
+        "when_unsatisfiable": "ScheduleAnyway",
+        "label_selector": {"match_labels": dict(labels)},
+    }
+
+
+def token(secret: str | None) -> list[core.EnvVarArgsDict]:
+    """What downloads models that are gated, from the Secret of that name."""
+    if not secret:
+        return []
+    key: core.SecretKeySelectorArgsDict = {"name": secret, "key": "HF_TOKEN"}
+    return [{"name": "HF_TOKEN", "value_from": {"secret_key_ref": key}}]

@@ -53,7 +53,7 @@ def nodes(settings: Settings, hardware: Hardware) -> config.Nodes:
         count=2,
         cpu=hardware.node["cpu"],
         memory=hardware.node["memory"],
-        devices=int(hardware.node.get(hardware.resource or "", 0)),
+        devices=hardware.node_devices,
     )
 
 

@@ -73,10 +73,11 @@ def served(one: Fit, replicas: int) -> str:
     """What all replicas hold, in the terms of those who use it."""
     ranks = replicas * one.settings.data_parallel
     most = "" if one.known else "at most "
+    units = "accelerator(s)" if one.device.splits else "pod(s)"
     return (
         f"{most}{ranks * one.kv_tokens:,} KV tokens, {ranks * one.concurrency:.1f} requests of "
         f"{one.max_model_len:,} tokens at once, "
-        f"{replicas * one.settings.accelerators} accelerator(s)"
+        f"{replicas * one.settings.accelerators} {units}"
     )
 
 

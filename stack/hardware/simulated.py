@@ -2,14 +2,24 @@
 
 from stack.hardware import Feature, Hardware
 
+NO_MEMORY = "the simulator takes no argument about the KV cache's memory"
+
 TARGET = Hardware(
-    image="ghcr.io/llm-d/llm-d-inference-sim:{inference_sim}",
-    command=(),
-    model_argument=("--model", "{model}"),
+    server="simulator",
     resource=None,
     requests={"cpu": "100m", "memory": "128Mi"},
     limits={"memory": "512Mi"},
     node={"cpu": "8", "memory": "16Gi", "ephemeral-storage": "500Gi"},
     startup_seconds=60,
-    lacks={Feature.TENSOR_PARALLEL: "the simulator has no devices to split a model over"},
+    lacks={
+        Feature.TENSOR_PARALLEL: "the simulator has no devices to split a model over",
+        Feature.DTYPE: "the simulator has no weights",
+        Feature.KV_CACHE: NO_MEMORY,
+        Feature.KV_CACHE_DTYPE: NO_MEMORY,
+        Feature.QUANTIZATION: "the simulator has no weights",
+        Feature.DATA_PARALLEL: "the simulator has no devices for another copy",
+        Feature.NODES: "the simulator has no devices to split a model over",
+        Feature.CLAIM: "the simulator reads no model's files",
+        Feature.KV_EVENTS: "the simulator has no KV cache to tell the endpoint picker of",
+    },
 )

@@ -16,7 +16,7 @@ def test_a_stack_comes_up_stays_changes_heals_and_goes(new_project: NewProject) 
 
     up = project.act("up")
     assert up.code == 0, up.said
-    assert "25 created" in up.said
+    assert "26 created" in up.said
     pods = json.loads(project.kubectl("get", "pods", "-n", NAMESPACE, "-o", "json"))["items"]
     assert len(pods) == 4, "three model servers and an endpoint picker"
     assert {pod["status"]["phase"] for pod in pods} == {"Running"}
