@@ -397,9 +397,7 @@ def devices(nodes: Sequence[Node]) -> list[dict[str, Any]]:
     """What resource drivers would publish: each node's devices, and a class for each driver."""
     drivers = sorted({driver for node in nodes for driver in node.claimable})
     classes = [
-        _of_driver(
-            "DeviceClass", driver, {"selectors": [{"cel": {"expression": _is_of(driver)}}]}
-        )
+        _of_driver("DeviceClass", driver, {"selectors": [{"cel": {"expression": _is_of(driver)}}]})
         for driver in drivers
     ]
     slices = [

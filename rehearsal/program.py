@@ -6,6 +6,7 @@ as its model may take to load. That is all that objects differ by, an annotation
 
 import runpy
 from pathlib import Path
+from typing import Any, cast
 
 import pulumi
 
@@ -17,12 +18,13 @@ DEFINITION = "CustomResourceDefinition"
 def at_once(
     asked: pulumi.ResourceTransformationArgs,
 ) -> pulumi.ResourceTransformationResult | None:
-    metadata = asked.props.get("metadata")
+    props = cast("dict[str, Any]", asked.props)
+    metadata: dict[str, Any] | None = props.get("metadata")
     if not metadata or not asked.type_.startswith("kubernetes:") or DEFINITION in asked.type_:
         return None
     annotations = {**(metadata.get("annotations") or {}), **SKIP_AWAIT}
-    props = {**asked.props, "metadata": {**metadata, "annotations": annotations}}
-    return pulumi.ResourceTransformationResult(props, asked.opts)
+    changed = {**props, "metadata": {**metadata, "annotations": annotations}}
+    return pulumi.ResourceTransformationResult(changed, asked.opts)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """What a rehearsal deploys: the stack as its file says it, but for the cluster. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -25,6 +25,7 @@ MACHINES = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 class Script:
     config: Mapping[str, Any]
     """Of the rehearsal's own stack file."""
+    release: str
     plan: Plan
     nodes: tuple[Node, ...]
     declared: bool
@@ -45,7 +46,7 @@ def read(stack: str, said: Mapping[str, Any], kubeconfig: Path) -> Script:
     kind = known[words.cluster.kind]
     nodes = kind.nodes(words.cluster, hardware.targets()[words.hardware])
     # The kubeconfig is written when the control plane is made.
-    known[KIND] = replace(known[KIND], problems=lambda _settings: iter(()))
+    known[KIND] = replace(known[KIND], problems=_none)
     secrets = frozenset(key for key in config.SECRETS if f"{PREFIX}{key}" in said)
 
     def planned(nodes: config.Nodes | None, secrets: frozenset[str]) -> Plan:
@@ -77,13 +78,19 @@ def read(stack: str, said: Mapping[str, Any], kubeconfig: Path) -> Script:
             **{key: without_secrets(one) for key, one in said.items()},
             **{f"{PREFIX}{key}": one for key, one in own.items()},
         },
+        release=words.release,
         plan=plan,
         nodes=tuple(
-            Node(**one) for one in embedded.simulated(replace(plan.cluster, nodes=machines))
+            Node(**cast("dict[str, Any]", one))
+            for one in embedded.simulated(replace(plan.cluster, nodes=machines))
         ),
         declared=nodes is not None,
         stand_ins=tuple(sorted(secrets)),
     )
+
+
+def _none(_settings: config.Cluster) -> Iterator[str]:
+    return iter(())
 
 
 def enough(plan: Plan, fits: Callable[[config.Nodes], bool]) -> config.Nodes:

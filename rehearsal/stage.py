@@ -10,8 +10,8 @@ import tools
 from embedded.cluster import CONTEXT, Cluster
 from rehearsal.script import Script
 from stack import crds
+from stack.crd_bundles import CrdBundle, CrdFile
 from stack.plan import Plan
-from stack.releases import CrdBundle, CrdFile
 from tools import Missing
 
 Object = dict[str, Any]
@@ -34,8 +34,18 @@ PROMETHEUS_OPERATOR = CrdBundle(
 )
 """Has to be on a cluster whose stack has monitors, and cannot run here."""
 
-UNCOUNTED = ("events", "events.events.k8s.io", "componentstatuses")
-"""What comes and goes by itself, or is no object."""
+UNCOUNTED = frozenset(
+    {
+        "apiservices.apiregistration.k8s.io",
+        "componentstatuses",
+        "events",
+        "events.events.k8s.io",
+        "leases.coordination.k8s.io",
+    }
+)
+"""What comes and goes by itself."""
+PROVISIONED = "app.kubernetes.io/managed-by=rehearsal"
+"""Label of the volumes that a storage class would have made."""
 SECONDS = 60.0
 """For one command of kubectl, which answers at once while the API server does."""
 
@@ -46,7 +56,7 @@ def bundles(plan: Plan, release: Mapping[str, CrdBundle]) -> Iterator[CrdBundle]
     `release` are the stack's release's.
     """
     installed = {one.name for one in plan.gateway.crds if not one.adopt}
-    theirs = release | {one.name: one.bundle for one in plan.gateway.crds}
+    theirs = {**release, **{one.name: one.bundle for one in plan.gateway.crds}}
     yield from (bundle for name, bundle in theirs.items() if name not in installed)
     if any(model.monitors for model in plan.models):
         yield PROMETHEUS_OPERATOR
@@ -75,13 +85,27 @@ class Stage:
         """Have the nodes, and what else a real cluster would have."""
         self.cluster.up(script.nodes)
         if objects:
-            self._kubectl("apply", "--server-side", "--filename=-", stdin=listed(objects))
+            self._apply(objects)
             if any(one["kind"] == "CustomResourceDefinition" for one in objects):
                 self._kubectl("wait", "--for=condition=Established", "crds", "--all")
+
+    def _apply(self, objects: Sequence[Object]) -> None:
+        self._kubectl("apply", "--server-side", "--filename=-", stdin=listed(objects))
 
     def get(self, kinds: str) -> list[Object]:
         """All objects of some kinds, `pods,nodes`."""
         return json.loads(self._kubectl("get", kinds, "--all-namespaces", "-o", "json"))["items"]
+
+    def provision(self) -> None:
+        """Have a volume for each claim that waits for one, as storage classes would make it."""
+        waiting = [one for one in self.get("pvc") if one["status"]["phase"] == "Pending"]
+        if waiting:
+            self._apply([volume(one) for one in waiting])
+
+    def strike(self) -> None:
+        """Remove what was provided while the stack was there."""
+        gone = ("--ignore-not-found", "--wait=false")
+        self._kubectl("delete", "persistentvolumes", f"--selector={PROVISIONED}", *gone)
 
     def inventory(self) -> dict[str, str]:
         """UID -> kind, namespace and name of everything that there is."""
@@ -125,6 +149,32 @@ class Stage:
                 way_out="mend what it says, and rehearse again",
             )
         return done.stdout
+
+
+def volume(claim: Object) -> Object:
+    """Bound to the claim."""
+    spec = claim["spec"]
+    metadata = claim["metadata"]
+    key, value = PROVISIONED.split("=")
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {
+            "name": f"rehearsal-{metadata['uid']}",
+            "labels": {key: value},
+        },
+        "spec": {
+            "capacity": spec["resources"]["requests"],
+            "accessModes": spec["accessModes"],
+            "storageClassName": spec.get("storageClassName") or "",
+            "claimRef": {
+                "namespace": metadata["namespace"],
+                "name": metadata["name"],
+                "uid": metadata["uid"],
+            },
+            "hostPath": {"path": "/nonexistent"},
+        },
+    }
 
 
 def listed(objects: Sequence[Object]) -> str:

@@ -27,6 +27,8 @@ _MENDED_BY = {
 
 EMBEDDED = "embedded"
 """The stack that brings its own cluster, and so needs the control plane's programs."""
+PACKAGES = {"smoke": "smoke", "rehearse": "rehearsal"}
+"""What is done in the virtual environment, by packages of the project."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -77,6 +79,10 @@ def _parser() -> argparse.ArgumentParser:
         acting.add_argument("stack", nargs="?", default=EMBEDDED)
     asking = commands.add_parser("smoke", help="ask a deployed stack, hop by hop (make smoke)")
     asking.add_argument("stack", nargs="?", default=EMBEDDED)
+    rehearsing = commands.add_parser(
+        "rehearse", help="deploy a stack to simulated nodes and take it down (make rehearse)"
+    )
+    rehearsing.add_argument("stack", nargs="?", default=EMBEDDED)
     reading = commands.add_parser("logs", help="what the embedded cluster's pods say (make logs)")
     reading.add_argument("stack", nargs="?", default=EMBEDDED)
     reading.add_argument("pod", nargs="?", default="", help="how the pods' names begin")
@@ -106,12 +112,13 @@ def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each comm
 
 
 def _on_stack(action: str, stack: str) -> int:
-    install.ensure(install.EVERYTHING if stack == EMBEDDED else install.EVERY_STACK)
+    on_this_machine = stack == EMBEDDED or action == "rehearse"
+    install.ensure(install.EVERYTHING if on_this_machine else install.EVERY_STACK)
     # Not imported above: it belongs to the project, and install must run without it.
     stacks = importlib.import_module("tools.stack")
-    if action == "smoke":
+    if package := PACKAGES.get(action):
         stacks.check(stack, here())
-        return _replace_by(["python", "-m", "smoke", stack])
+        return _replace_by(["python", "-m", package, stack])
     return stacks.main(action, stack)
 
 

@@ -146,7 +146,6 @@ class Pulumi:
         """Run to the end, the user reading along; a signal to us is one to Pulumi."""
         command = ["pulumi", *words, "--stack", self.stack, f"--config-file={self.file}"]
         with subprocess.Popen(command, cwd=self.places.root, env=self.env) as child:  # noqa: S603 - our words
-
             # A handler and not SIG_IGN, which the next child would inherit.
             def wait(_number: int, _frame: FrameType | None) -> None:
                 self.interrupted = True
