@@ -11,15 +11,16 @@ from embedded.cluster import Cluster, ClusterError
 from rehearsal.rehearse import SIMULATED, rehearse
 from stack.problems import StackError
 from tools import Missing, providers, rehearsals
-from tools.places import here
+from tools.places import Places, here
 
 INTERRUPTED = 130
 
 
-def main(words: Sequence[str]) -> int:
+def main(words: Sequence[str], places: Places | None = None) -> int:
     """Print what a rehearsal shows; 0 when every object was taken and every pod placed."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal", description="Rehearses a stack.")
     parser.add_argument("stack", help="as in Pulumi.<stack>.yaml")
+    places = places or here()
     stack: str = parser.parse_args(words).stack
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Ignored by nohup, on purpose.
@@ -28,10 +29,10 @@ def main(words: Sequence[str]) -> int:
     sys.stdout.write(f"{providers.decide(here()).notice}\n")
     sys.stdout.flush()
     try:
-        with rehearsals.folder(stack, here()) as folder:
+        with rehearsals.folder(stack, places) as folder:
             root = folder / rehearsals.CLUSTER
             cluster = Cluster(root=root, tools=tools.resolve, simulate=SIMULATED)
-            return 0 if rehearse(stack, here(), folder, cluster) else 1
+            return 0 if rehearse(stack, places, folder, cluster) else 1
     except StackError as problem:
         return _fail(problem.told(stack), 1)
     except (Missing, ClusterError) as problem:

@@ -22,8 +22,8 @@ def at_once(
     metadata: dict[str, Any] | None = props.get("metadata")
     if not metadata or not asked.type_.startswith("kubernetes:") or DEFINITION in asked.type_:
         return None
-    annotations = {**(metadata.get("annotations") or {}), **SKIP_AWAIT}
-    changed = {**props, "metadata": {**metadata, "annotations": annotations}}
+    annotations: dict[str, Any] = {**(metadata.get("annotations") or {}), **SKIP_AWAIT}
+    changed: dict[str, Any] = {**props, "metadata": {**metadata, "annotations": annotations}}
     return pulumi.ResourceTransformationResult(changed, asked.opts)
 
 

@@ -36,17 +36,14 @@ def rehearse(stack: str, places: Places, folder: Path, cluster: Cluster) -> bool
     stage.set(read, surroundings(read, releases()[read.release].crds))
     before = stage.inventory()
     pulumi = _project(stack, read, places, folder)
-    problems: list[str] = []
-    if _act(pulumi, "up", "--suppress-outputs"):
-        problems.append("not everything was made: Pulumi says above what was refused, and why")
+    problems = _act(pulumi, "up")
     shown = settled(stage)
     _tell(["", *report.placements(shown), ""])
     objects = pulumi.objects()
     _tell(report.accepted(objects, stage.get("crds")))
     _tell(_named("warning", stage.warnings(objects)) or ["warnings of the API server: none"])
     problems += shown.problems
-    if _act(pulumi, "down"):
-        problems.append("not everything was removed: Pulumi says above why")
+    problems += _act(pulumi, "down")
     stage.strike()
     problems += (f"left behind: {one}" for one in left(stage, before))
     _tell(_named("problem", problems) or ["all pods are placed; destroyed, and nothing is left"])
@@ -102,11 +99,18 @@ def _project(stack: str, read: Script, places: Places, folder: Path) -> Pulumi:
     return pulumi
 
 
-def _act(pulumi: Pulumi, action: str, *words: str) -> int:
-    code = pulumi.stream(*ACTIONS[action], *words)
+def _act(pulumi: Pulumi, action: str) -> list[str]:
+    """What is wrong if it fails; then Pulumi's own words are shown too."""
+    _tell([f"{action} …"])
+    said = pulumi.places.state / f"{action}.log"
+    with said.open("w") as log:
+        code = pulumi.stream(*ACTIONS[action], "--suppress-progress", out=log)
     if pulumi.interrupted:
         raise KeyboardInterrupt
-    return code
+    if not code:
+        return []
+    _tell(report.diagnostics(said.read_text().splitlines()))
+    return [f"{action} has failed: Pulumi says above what was refused, and why"]
 
 
 def _named(name: str, lines: Iterable[str]) -> list[str]:

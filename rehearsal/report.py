@@ -1,5 +1,6 @@
 """What a rehearsal has shown, in lines. Pure."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,10 @@ from rehearsal.script import Script
 from stack import quantity
 
 Object = Mapping[str, Any]
+
+POD_MAKERS = frozenset({"LeaderWorkerSet"})
+"""Custom resources whose controllers make pods."""
+WIDTH = 100
 
 
 def opening(script: Script) -> Iterator[str]:
@@ -50,17 +55,31 @@ def _filled(taken: Amounts, offered: Amounts) -> str:
 def accepted(objects: Sequence[Object], definitions: Sequence[Object]) -> Iterator[str]:
     """What the API server took, and of which of it nothing more is shown here."""
     counted = Counter(str(one["kind"]) for one in objects)
-    yield f"objects: {len(objects)} accepted ({_counted(counted)})"
+    yield from _wrapped(f"objects: {len(objects)} accepted: {_counted(counted)}")
     groups = {one["spec"]["group"] for one in definitions}
     idle = Counter(
         str(one["kind"]) for one in objects if one["apiVersion"].partition("/")[0] in groups
     )
     if idle:
-        yield f"checked against their definitions alone, as nothing acts on them: {_counted(idle)}"
+        yield from _wrapped(
+            f"checked against their definitions, and acted on by nobody here: {_counted(idle)}"
+        )
+    for kind in sorted(POD_MAKERS & idle.keys()):
+        yield f"not rehearsed: the pods of {kind}, which its controller would make"
+
+
+def diagnostics(said: Sequence[str]) -> Iterator[str]:
+    """What Pulumi has to say about a failure, of all that it says."""
+    heading = "Diagnostics:"
+    yield from said[said.index(heading) if heading in said else 0 :]
 
 
 def _counted(kinds: Counter[str]) -> str:
     return ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

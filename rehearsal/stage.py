@@ -34,6 +34,7 @@ PROMETHEUS_OPERATOR = CrdBundle(
 )
 """Has to be on a cluster whose stack has monitors, and cannot run here."""
 
+BUILT_IN_PRIORITIES = frozenset({"system-cluster-critical", "system-node-critical"})
 UNCOUNTED = frozenset(
     {
         "apiservices.apiregistration.k8s.io",
@@ -63,16 +64,36 @@ def bundles(plan: Plan, release: Mapping[str, CrdBundle]) -> Iterator[CrdBundle]
 
 
 def surroundings(script: Script, release: Mapping[str, CrdBundle]) -> list[Object]:
-    """StackError where a definition cannot be had."""
-    namespace = script.plan.namespace
-    found: list[Object] = []
-    if not namespace.create:
-        metadata = {"name": namespace.name}
-        found.append({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    """What has to be there before the stack. StackError where a definition cannot be had."""
+    found = [*counted_on(script.plan)]
     for bundle in bundles(script.plan, release):
         crds.fetch(bundle)
         found += crds.documents(bundle)
     return found
+
+
+def counted_on(plan: Plan) -> Iterator[Object]:
+    """Objects that the stack names and does not make, as far as a pod is not placed without."""
+    services = [model.service for model in plan.models]
+    for name in sorted({one.pods.priority_class for one in services} - {None}):
+        if name not in BUILT_IN_PRIORITIES:
+            yield _object("scheduling.k8s.io/v1", "PriorityClass", name) | {"value": 1}
+    if plan.namespace.create:
+        return  # what is in it cannot be there before it
+    yield _object("v1", "Namespace", plan.namespace.name)
+    for name in sorted({one.account for one in services if one.pods.service_account}):
+        yield _object("v1", "ServiceAccount", name, plan.namespace.name)
+    theirs = {one.files.claim: one.files.size for one in services if not one.files.created}
+    for name, size in theirs.items():
+        if name:
+            asked = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": size}}}
+            claim = _object("v1", "PersistentVolumeClaim", name, plan.namespace.name)
+            yield claim | {"spec": asked}
+
+
+def _object(api: str, kind: str, name: str, namespace: str | None = None) -> Object:
+    metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+    return {"apiVersion": api, "kind": kind, "metadata": metadata}
 
 
 @dataclass(frozen=True)

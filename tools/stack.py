@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote, urlparse
 
 from tools import clusters, providers, rehearsals, shell
@@ -142,10 +142,15 @@ class Pulumi:
                 )
         return bool(owners)
 
-    def stream(self, *words: str) -> int:
-        """Run to the end, the user reading along; a signal to us is one to Pulumi."""
+    def stream(self, *words: str, out: IO[str] | None = None) -> int:
+        """Run to the end, the user reading along unless it goes to `out`.
+
+        A signal to us is one to Pulumi.
+        """
         command = ["pulumi", *words, "--stack", self.stack, f"--config-file={self.file}"]
-        with subprocess.Popen(command, cwd=self.places.root, env=self.env) as child:  # noqa: S603 - our words
+        with subprocess.Popen(  # noqa: S603 - our words
+            command, cwd=self.places.root, env=self.env, stdout=out, stderr=out
+        ) as child:
             # A handler and not SIG_IGN, which the next child would inherit.
             def wait(_number: int, _frame: FrameType | None) -> None:
                 self.interrupted = True
