@@ -106,7 +106,7 @@ class Stack:
         file = self.folder / f"Pulumi.{self.name}.yaml"
         return self.run(*ACTIONS[action], f"--stack={self.name}", f"--config-file={file}")
 
-    def objects(self) -> list[objects.Object]:
+    def objects(self) -> Sequence[objects.Object]:
         """Give the Kubernetes objects of what is deployed."""
         file = self.folder / "exported.json"
         self.run("stack", "export", f"--stack={self.name}", f"--file={file}")

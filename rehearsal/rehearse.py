@@ -33,14 +33,15 @@ def rehearse(stack: str, places: Places, folder: Path, cluster: Cluster) -> bool
     read = script.read(stack, file.get("config") or {}, cluster.kubeconfig)
     _tell(report.opening(read))
     stage = Stage(cluster)
-    stage.set(read, surroundings(read, releases()[read.release].crds))
+    there = surroundings(read, releases()[read.release].crds)
+    stage.set(read, there)
     before = stage.inventory()
     pulumi = _project(stack, read, places, folder)
     problems = _act(pulumi, "up")
     shown = settled(stage)
     _tell(["", *report.placements(shown), ""])
     objects = pulumi.objects()
-    _tell(report.accepted(objects, stage.get("crds")))
+    _tell(report.accepted(objects, [*there, *objects]))
     _tell(_named("warning", stage.warnings(objects)) or ["warnings of the API server: none"])
     problems += shown.problems
     problems += _act(pulumi, "down")
@@ -55,8 +56,9 @@ def settled(stage: Stage) -> Scene:
     began = changed = time.monotonic()
     before: Scene | None = None
     while True:
-        stage.provision()
-        shown = scene.read(stage.get(scene.KINDS))
+        objects = stage.get(scene.KINDS)
+        stage.provision(objects)
+        shown = scene.read(objects)
         now = time.monotonic()
         if shown != before:
             before, changed = shown, now

@@ -7,6 +7,7 @@ from typing import Any
 
 from rehearsal.scene import Amounts, Scene
 from rehearsal.script import Script
+from rehearsal.stage import DEFINITION
 from stack import quantity
 
 Object = Mapping[str, Any]
@@ -52,11 +53,14 @@ def _filled(taken: Amounts, offered: Amounts) -> str:
     )
 
 
-def accepted(objects: Sequence[Object], definitions: Sequence[Object]) -> Iterator[str]:
-    """What the API server took, and of which of it nothing more is shown here."""
+def accepted(objects: Sequence[Object], there: Sequence[Object]) -> Iterator[str]:
+    """What the API server took, and of what of it nothing more is shown.
+
+    `there` has every definition of a custom resource.
+    """
     counted = Counter(str(one["kind"]) for one in objects)
     yield from _wrapped(f"objects: {len(objects)} accepted: {_counted(counted)}")
-    groups = {one["spec"]["group"] for one in definitions}
+    groups = {one["spec"]["group"] for one in there if one["kind"] == DEFINITION}
     idle = Counter(
         str(one["kind"]) for one in objects if one["apiVersion"].partition("/")[0] in groups
     )

@@ -35,6 +35,7 @@ PROMETHEUS_OPERATOR = CrdBundle(
 """Has to be on a cluster whose stack has monitors, and cannot run here."""
 
 BUILT_IN_PRIORITIES = frozenset({"system-cluster-critical", "system-node-critical"})
+DEFINITION = "CustomResourceDefinition"
 UNCOUNTED = frozenset(
     {
         "apiservices.apiregistration.k8s.io",
@@ -75,9 +76,9 @@ def surroundings(script: Script, release: Mapping[str, CrdBundle]) -> list[Objec
 def counted_on(plan: Plan) -> Iterator[Object]:
     """Objects that the stack names and does not make, as far as a pod is not placed without."""
     services = [model.service for model in plan.models]
-    for name in sorted({one.pods.priority_class for one in services} - {None}):
-        if name not in BUILT_IN_PRIORITIES:
-            yield _object("scheduling.k8s.io/v1", "PriorityClass", name) | {"value": 1}
+    priorities = {one.pods.priority_class or "" for one in services}
+    for name in sorted(priorities - {"", *BUILT_IN_PRIORITIES}):
+        yield _object("scheduling.k8s.io/v1", "PriorityClass", name) | {"value": 1}
     if plan.namespace.create:
         return  # what is in it cannot be there before it
     yield _object("v1", "Namespace", plan.namespace.name)
@@ -107,7 +108,7 @@ class Stage:
         self.cluster.up(script.nodes)
         if objects:
             self._apply(objects)
-            if any(one["kind"] == "CustomResourceDefinition" for one in objects):
+            if any(one["kind"] == DEFINITION for one in objects):
                 self._kubectl("wait", "--for=condition=Established", "crds", "--all")
 
     def _apply(self, objects: Sequence[Object]) -> None:
@@ -117,11 +118,11 @@ class Stage:
         """All objects of some kinds, `pods,nodes`."""
         return json.loads(self._kubectl("get", kinds, "--all-namespaces", "-o", "json"))["items"]
 
-    def provision(self) -> None:
+    def provision(self, objects: Sequence[Object]) -> None:
         """Have a volume for each claim that waits for one, as storage classes would make it."""
-        waiting = [one for one in self.get("pvc") if one["status"]["phase"] == "Pending"]
-        if waiting:
-            self._apply([volume(one) for one in waiting])
+        claims = [one for one in objects if one["kind"] == "PersistentVolumeClaim"]
+        if waiting := [volume(one) for one in claims if one["status"]["phase"] == "Pending"]:
+            self._apply(waiting)
 
     def strike(self) -> None:
         """Remove what was provided while the stack was there."""

@@ -1,4 +1,4 @@
-"""Every stack file, and what stacks may ask for, on the real scheduler. Two minutes on two cores."""
+"""Every stack file, and what stacks may ask for, on the real scheduler. Minutes."""
 
 from typing import Any
 
