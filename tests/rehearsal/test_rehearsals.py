@@ -6,7 +6,7 @@ import pytest
 from recording import STACKS, stack_config
 from staged import THEIRS, WELL, Rehearse
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("rehearsal")]
+pytestmark = pytest.mark.engine
 
 EXISTING = {"kind": "existing", "context": "somewhere"}
 SMALL: dict[str, Any] = {
