@@ -173,8 +173,9 @@ def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) 
             if not _take(asked, free):
                 yield wrong(
                     "cluster.nodes",
-                    f"{nodes.count} with {_listed(node)}",
-                    f"room for {_listed(asked)} more, which {what} of models[{index}] asks for",
+                    f"{nodes.count} with {quantity.listed(node)}",
+                    f"room for {quantity.listed(asked)} more, which {what} of models[{index}] "
+                    "asks for",
                 )
                 return
         for role in model.service.roles:
@@ -185,8 +186,8 @@ def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) 
                     f"{at}.replicas",
                     role.replicas,
                     "fewer, smaller `resources`, or more in `cluster.nodes`: each asks for "
-                    f"{_listed(asked)}, and {nodes.count} node(s) with "
-                    f"{_listed(node)} cannot hold them all",
+                    f"{quantity.listed(asked)}, and {nodes.count} node(s) with "
+                    f"{quantity.listed(node)} cannot hold them all",
                 )
                 return
 
@@ -243,15 +244,3 @@ def _take(asked: Mapping[str, Decimal], free: Sequence[dict[str, Decimal]]) -> b
                 node[kind] -= amount
             return True
     return False
-
-
-def _listed(amounts: Mapping[str, Decimal]) -> str:
-    """`cpu 0.5, memory 3Gi`."""
-    return ", ".join(f"{kind} {_shown(amount)}" for kind, amount in amounts.items())
-
-
-def _shown(amount: Decimal) -> str:
-    for unit, size in (("Gi", 2**30), ("Mi", 2**20)):
-        if amount >= size:
-            return f"{amount / size:.4g}{unit}"
-    return f"{amount.normalize():f}"
