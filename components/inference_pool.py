@@ -10,6 +10,7 @@ import pulumi_kubernetes.rbac.v1 as rbac
 from components.pods import (
     DRAIN,
     DRAIN_SECONDS,
+    END_SECONDS,
     ONE_MORE_FIRST,
     RESTRICTED,
     RESTRICTED_POD,
@@ -23,8 +24,6 @@ HEALTH_PORT = 9003
 METRICS_PORT = 9090
 CONFIG_DIR = "/config"
 CONFIG_FILE = "default-plugins.yaml"
-END_SECONDS = 10
-"""To close what is open, once a pod has drained."""
 
 
 class InferencePool(pulumi.ComponentResource):
@@ -225,7 +224,12 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
             "period_seconds": 2,
             "failure_threshold": 60,
         },
-        "liveness_probe": {**probe, "initial_delay_seconds": 5, "period_seconds": 10},
+        "liveness_probe": {
+            **probe,
+            "initial_delay_seconds": 5,
+            "period_seconds": 10,
+            "termination_grace_period_seconds": END_SECONDS,
+        },
         "readiness_probe": {**probe, "period_seconds": 2},
         "resources": {"requests": dict(pool.requests), "limits": dict(pool.limits)},
         "security_context": RESTRICTED,

@@ -2,7 +2,7 @@ import pulumi
 import pulumi_kubernetes.apps.v1 as apps
 import pulumi_kubernetes.core.v1 as core
 
-from components.pods import DRAIN, DRAIN_SECONDS, RESTRICTED, RESTRICTED_POD
+from components.pods import DRAIN, DRAIN_SECONDS, END_SECONDS, RESTRICTED, RESTRICTED_POD
 from stack import plan
 from stack.hardware import Hardware
 
@@ -11,7 +11,7 @@ PORT_NAME = "metrics"
 CACHE_DIR = "/model-cache"
 HOME = "/home/llm-d"
 STARTUP_PROBE_SECONDS = 5
-END_SECONDS = 30
+ENGINE_SECONDS = 30
 """To end the engine and give its devices back, once a pod has drained."""
 
 
@@ -65,7 +65,7 @@ def decode(service: plan.Service) -> apps.DeploymentSpecArgsDict:
                 "automount_service_account_token": False,
                 # A Service of the right name would set VLLM_PORT to something like tcp://….
                 "enable_service_links": False,
-                "termination_grace_period_seconds": DRAIN_SECONDS + END_SECONDS,
+                "termination_grace_period_seconds": DRAIN_SECONDS + ENGINE_SECONDS,
                 "security_context": RESTRICTED_POD,
                 "node_selector": dict(service.hardware.node_selector),
                 "tolerations": [toleration(key) for key in service.hardware.tolerates],
@@ -95,7 +95,10 @@ def server(service: plan.Service) -> core.ContainerArgsDict:
         "ports": [{"name": PORT_NAME, "container_port": service.port, "protocol": "TCP"}],
         "lifecycle": DRAIN,
         "startup_probe": startup_probe(service),
-        "liveness_probe": probe("/health", seconds=10),
+        "liveness_probe": {
+            **probe("/health", seconds=10),
+            "termination_grace_period_seconds": END_SECONDS,
+        },
         "readiness_probe": probe("/v1/models", seconds=5),
         "resources": {"requests": dict(service.requests), "limits": dict(service.limits)},
         "security_context": security(service.hardware),

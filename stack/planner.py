@@ -125,9 +125,7 @@ def _model(
             selects=serving,
             target_port=MODEL_PORT,
             image=release.endpoint_picker,
-            picker_config=scheduling.picker_config(
-                model.scheduler, release, endpoints=gateway.endpoints
-            ),
+            picker_config=scheduling.picker_config(model.scheduler, release),
             failure_mode=model.scheduler.failure_mode,
             service_type=cluster.service_type if cluster.is_local else ServiceType.CLUSTER_IP,
             requests=PICKER_REQUESTS,
