@@ -1,10 +1,12 @@
-"""Machines that cannot run pods: the stack is deployed all the same, and the user told why."""
+"""Whose machine it is: an ordinary user's runs pods; one that cannot says why, and deploys."""
 
+import json
 import os
+import subprocess
 import sys
 
+import ordinary
 import pytest
-import refused
 from engine.project import EMBEDDED, ROOT, NewProject, Ran
 
 pytestmark = pytest.mark.engine
@@ -16,19 +18,40 @@ def warnings(up: Ran) -> list[str]:
     return [line for line in after.splitlines() if line.startswith("warning: ")]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="refuses namespaces, which Linux alone has")
+NAMESPACES = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has namespaces")
+
+
+@NAMESPACES
+def test_the_stack_of_an_ordinary_user_answers(
+    new_project: NewProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = new_project()
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    up = project.act("up", through=(sys.executable, ordinary.__file__))
+
+    assert up.code == 0, up.said
+    assert warnings(up) == []
+    [command] = [line for line in up.said.splitlines() if line.startswith("  curl ")]
+    answer = subprocess.run(  # noqa: S602 - as a person does it
+        command, shell=True, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(answer.stdout)["choices"][0]["message"]["content"]
+
+
+@NAMESPACES
 def test_without_namespaces_all_pods_are_simulated_and_nothing_is_offered_to_be_asked(
     new_project: NewProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = new_project()
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
-    up = project.act("up", through=(sys.executable, refused.__file__))
+    up = project.act("up", through=(sys.executable, ordinary.__file__, ordinary.ALONE))
 
     assert up.code == 0, up.said
     warning = (
         "warning: all pods are simulated, and answer nothing:"
-        f" {refused.LIMIT} is 0, so this kernel gives ordinary users no namespaces:"
+        f" {ordinary.LIMIT} is 0, so this kernel gives ordinary users no namespaces:"
         " change it, or run as root"
     )
     assert warnings(up) == [warning]
