@@ -180,6 +180,7 @@ def arguments(model: config.Model, target: Hardware) -> tuple[str, ...]:
     """Of the model server."""
     asked = (argument.format(model=model.name) for argument in target.model_argument)
     kv_cache = model.kv_cache or target.kv_cache
+    longest = model.max_model_len or target.max_model_len
     return (
         *asked,
         f"--port={MODEL_PORT}",
@@ -189,7 +190,7 @@ def arguments(model: config.Model, target: Hardware) -> tuple[str, ...]:
             if model.tensor_parallel > 1
             else ()
         ),
-        *((f"--max-model-len={model.max_model_len}",) if model.max_model_len else ()),
+        *((f"--max-model-len={longest}",) if longest else ()),
         *((f"--kv-cache-memory-bytes={int(quantity.parse(kv_cache))}",) if kv_cache else ()),
         *target.args,
     )

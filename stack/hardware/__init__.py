@@ -28,6 +28,8 @@ class Hardware:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     kv_cache: str | None = None
     """Default size; None where the server takes what the device has left."""
+    max_model_len: int | None = None
+    """Default; None where the server takes the model's own."""
     resource: str | None
     """Extended resource that the device plugin advertises; None on CPU."""
     requests: Mapping[str, str]
