@@ -59,7 +59,7 @@ def main(action: str, stack: str, places: Places | None = None) -> int:
         # Of a run that was killed before Pulumi had written it down.
         _embedded("down", cluster, pulumi)
     if action == "up":
-        sys.stdout.write(f"\n{_told(cluster, pulumi)}")
+        sys.stdout.write(_told(cluster, pulumi))
     return 0
 
 

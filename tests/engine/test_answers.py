@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from engine.project import EMBEDDED, ROOT, Project
 
+from tools import logs
+
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("answers")]
 
 MODEL = "Qwen/Qwen3-0.6B"
@@ -92,6 +94,15 @@ def test_make_smoke_passes(stack: Stack) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_make_logs_finds_what_each_pod_says(stack: Stack) -> None:
+    folder = stack.project.cluster / "logs"
+
+    assert len(logs.find(folder, "")) == 6
+    assert len(logs.find(folder, "ms-")) == 3
+    [picker] = logs.find(folder, "gaie-")
+    assert "gRPC server listening" in (folder / picker).read_text()
 
 
 def test_an_unknown_model_is_an_error_of_the_api(stack: Stack) -> None:
