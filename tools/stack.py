@@ -61,7 +61,7 @@ def main(action: str, stack: str, places: Places | None = None) -> int:
             clusters.act("down", cluster, places, pulumi.env)
         rehearsals.clear(stack, places)
     if action == "up":
-        sys.stdout.write(f"\n{_told(cluster, pulumi)}")
+        sys.stdout.write(_told(cluster, pulumi))
     return 0
 
 

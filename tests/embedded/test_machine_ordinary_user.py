@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ordinary
 import pytest
-import refused
 from machines import POD, left_of, said_by
 
 from embedded.agent.linux import PROJECT, Linux
@@ -112,7 +112,7 @@ except MachineError as error:
 
 def test_where_the_kernel_gives_no_namespaces_it_names_the_setting(root: Path) -> None:
     done = subprocess.run(  # noqa: S603 - our own words
-        [sys.executable, refused.__file__, sys.executable, "-c", TRIES, str(root)],
+        [sys.executable, ordinary.__file__, ordinary.ALONE, sys.executable, "-c", TRIES, str(root)],
         cwd=PROJECT,
         env={"PYTHONPATH": str(PROJECT)},
         capture_output=True,
@@ -121,7 +121,7 @@ def test_where_the_kernel_gives_no_namespaces_it_names_the_setting(root: Path) -
     )
 
     assert done.stdout == (
-        f"{refused.LIMIT} is 0, so this kernel gives ordinary users no namespaces:"
+        f"{ordinary.LIMIT} is 0, so this kernel gives ordinary users no namespaces:"
         " change it, or run as root\n"
     ), done.stderr
     assert not left_of(root)
