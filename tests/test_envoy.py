@@ -104,8 +104,8 @@ def test_a_name_that_models_share_is_answered_by_each_in_its_share(several: str)
     asked = 120
 
     with ThreadPoolExecutor(20) as pool:
-        answers = pool.map(lambda _: ask(several, "chat").json(), range(asked))
-        by = Counter(one["by"] for one in answers)
+        answers = pool.map(ask, [several] * asked, ["chat"] * asked)
+        by = Counter(one.json()["by"] for one in answers)
 
     # Five standard deviations of a fair draw to each side.
     assert 0.55 * asked < by["small"] < 0.95 * asked
