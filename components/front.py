@@ -6,6 +6,7 @@ import pulumi_kubernetes.meta.v1 as meta
 from components.pods import (
     DRAIN,
     DRAIN_SECONDS,
+    END_SECONDS,
     ONE_MORE_FIRST,
     RESTRICTED,
     digest,
@@ -14,12 +15,9 @@ from components.pods import (
 )
 from stack import plan
 
-END_SECONDS = 5
-"""To close what is open, once a pod has drained."""
-
 
 class Front(pulumi.ComponentResource):
-    """The Envoys that take requests for one pool, where no Gateway does."""
+    """The Envoys that take requests for all pools, where no Gateway does."""
 
     url: pulumi.Output[str | None]
     """Where requests are taken; None where only a port-forward leads there."""

@@ -1,27 +1,51 @@
-"""No Gateway: an Envoy of the stack's own asks the endpoint picker where each request goes."""
+"""No Gateway: an Envoy of the stack's own asks an endpoint picker where each request goes.
 
-from typing import Any
+Envoy answers by itself, with a 500, what its question to the endpoint picker fails for, and such an
+answer no route tries again. So a request passes two listeners of one Envoy: the outer one keeps it
+until an answer begins, and tries again; the inner one asks, and passes it on once.
+
+    client --> inference -- twice --> scheduled -- where the endpoint picker says --> a pod
+                         -- then, past the endpoint picker ----------------------> any pod
+
+Where there are several models, the outer one reads which is asked for from the request's body, and
+there is an inner one for each: what ails one model's endpoint picker is nothing to the others.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
 import yaml
 
-from stack.kinds import PICKER_PORT, Behind, GatewayKind, Proxy
+from components.envoy import (
+    EVERYTHING,
+    Piece,
+    address,
+    answer,
+    balancing,
+    cluster,
+    endpoints,
+    extension,
+    http,
+    resolved,
+    route,
+    type_url,
+)
+from stack.kinds import PICKER_PORT, Behind, GatewayKind, Proxy, Route
 from stack.releases import Release
 
 PORT = 8081
 ADMIN_PORT = 19001
 DESTINATION = "x-gateway-destination-endpoint"
-"""Header in which the endpoint picker answers with pods' addresses, the best first."""
-ENDPOINTS = 3
-"""The pod that was picked, and those that a request goes to when that one fails."""
-BODY = 64 * 2**20
-"""Bytes of a request that are kept to be sent again. Envoy's own limit of 1 MiB is less than a
-long context in JSON; what is longer passes, but is not tried twice."""
-UNLIMITED = 40_000
-"""Requests in flight. Envoy's own 1,024 refuses bursts, as an empty 500 that looks like a fault
-of the endpoint picker: each request holds one stream to it for as long as its answer takes."""
+"""Header in which the endpoint picker answers with a pod's address."""
+ASKED = 2
+"""How often a request is sent where the endpoint picker says."""
+RETRIES = ASKED + 1
+"""Past the endpoint picker it may meet the pod again that failed it; after that, another."""
+ASKED_FOR = ("llm-d", "model")
+"""Namespace and key of Envoy's metadata that hold the model's name."""
 
 
-def proxy(release: Release, behind: Behind) -> Proxy:
+def proxy(release: Release, behind: Sequence[Behind], routes: Sequence[Route]) -> Proxy:
     return Proxy(
         image=release.envoy,
         args=("--config-path", "/etc/envoy/envoy.yaml", "--log-level", "warning"),
@@ -29,189 +53,223 @@ def proxy(release: Release, behind: Behind) -> Proxy:
         admin_port=ADMIN_PORT,
         ready_path="/ready",
         config_dir="/etc/envoy",
-        config={"envoy.yaml": yaml.safe_dump(bootstrap(behind), sort_keys=False)},
+        config={"envoy.yaml": yaml.safe_dump(bootstrap(behind, routes), sort_keys=False)},
         requests={"cpu": "100m", "memory": "128Mi"},
         limits={"memory": "1Gi"},
     )
 
 
-def bootstrap(behind: Behind) -> dict[str, Any]:
-    """Envoy's configuration: a listener, the endpoint picker, and where it says to go."""
+def bootstrap(behind: Sequence[Behind], routes: Sequence[Route]) -> Piece:
+    """Envoy's configuration. One pool takes whatever is asked for; several, by `routes`."""
+    several = len(behind) > 1
     return {
-        "admin": {"address": _address("0.0.0.0", ADMIN_PORT)},  # noqa: S104 - the probe's way in
+        "admin": {"address": address("0.0.0.0", ADMIN_PORT)},  # noqa: S104 - the probe's way in
+        "bootstrap_extensions": [
+            extension(
+                "envoy.bootstrap.internal_listener",
+                "envoy.extensions.bootstrap.internal_listener.v3.InternalListener",
+            )
+        ],
         "static_resources": {
             "listeners": [
+                http(
+                    "inference",
+                    {"address": address("0.0.0.0", PORT)},  # noqa: S104 - in a pod
+                    filters=[_read_the_model()] if several else [],
+                    routes=_by_model(behind, routes) if several else [_to(behind[0])],
+                    # Where a request goes is not for its sender to say.
+                    without=[DESTINATION],
+                ),
+                *map(_scheduled, behind),
+            ],
+            "clusters": [part for one in behind for part in _clusters(one)],
+        },
+    }
+
+
+def named(role: str, pool: str) -> str:
+    """A listener or cluster of one pool's."""
+    return f"{role}-{pool}"
+
+
+def _read_the_model() -> Piece:
+    """The whole body is there before it goes on: one beyond the listener's buffer is refused."""
+    namespace, key = ASKED_FOR
+    return extension(
+        "envoy.filters.http.json_to_metadata",
+        "envoy.extensions.filters.http.json_to_metadata.v3.JsonToMetadata",
+        request_rules={
+            "rules": [
                 {
-                    "name": "inference",
-                    "address": _address("0.0.0.0", PORT),  # noqa: S104 - in a pod
-                    "per_connection_buffer_limit_bytes": BODY,
-                    "filter_chains": [{"filters": [_connection_manager(behind)]}],
+                    "selectors": [{"key": "model"}],
+                    "on_present": {"metadata_namespace": namespace, "key": key},
                 }
             ],
-            "clusters": [_pods(behind), _endpoint_picker(behind)],
+            # With a charset, too.
+            "allow_content_types_regex": {"regex": "application/json.*"},
         },
+    )
+
+
+def _by_model(behind: Sequence[Behind], routes: Sequence[Route]) -> list[Piece]:
+    """Each name to its pools; what names no model, or one that is not served, Envoy answers."""
+    pools = {one.pool: one for one in behind}
+    names = {"object": "list", "data": [{"id": one.model, "object": "model"} for one in routes]}
+    unknown = {
+        "message": "The model is not served here; GET /v1/models lists those that are.",
+        "type": "NotFoundError",
+        "param": "model",
+        "code": HTTPStatus.NOT_FOUND.value,
     }
+    return [
+        *(_shared_out(one, pools) for one in routes),
+        answer({"path": "/v1/models"}, HTTPStatus.OK.value, names),
+        answer(EVERYTHING, HTTPStatus.NOT_FOUND.value, {"error": unknown}),
+    ]
 
 
-def _connection_manager(behind: Behind) -> dict[str, Any]:
+def _shared_out(asked: Route, behind: Mapping[str, Behind]) -> Piece:
+    namespace, key = ASKED_FOR
+    model = {
+        "filter": namespace,
+        "path": [{"key": key}],
+        "value": {"string_match": {"exact": asked.model}},
+    }
+    fails_open = all(behind[pool].fails_open for pool in asked.pools)
+    shares = [
+        {"name": named("answers", pool), "weight": share} for pool, share in asked.pools.items()
+    ]
+    return route(
+        {**EVERYTHING, "dynamic_metadata": [model]},
+        weighted_clusters={"clusters": shares},
+        retry_policy=_again(fails_open=fails_open),
+    )
+
+
+def _to(behind: Behind) -> Piece:
+    return route(
+        EVERYTHING,
+        cluster=named("answers", behind.pool),
+        retry_policy=_again(fails_open=behind.fails_open),
+    )
+
+
+def _again(*, fails_open: bool) -> Piece:
+    """Whatever fails before the first byte of an answer; nothing has reached the client then."""
+    policy: Piece = {
+        "retry_on": "5xx",
+        "num_retries": RETRIES,
+        "retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"},
+    }
+    if not fails_open:
+        return policy
     return {
-        "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": {
-            "@type": _type(
-                "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-            ),
-            "stat_prefix": "inference",
-            "route_config": {
-                "virtual_hosts": [
-                    {
-                        "name": "inference",
-                        "domains": ["*"],
-                        "routes": [{"match": {"prefix": "/"}, "route": _route()}],
-                    }
-                ]
-            },
-            "http_filters": [
-                _ask_the_endpoint_picker(behind),
-                {
-                    "name": "envoy.filters.http.router",
-                    "typed_config": {
-                        "@type": _type("envoy.extensions.filters.http.router.v3.Router"),
-                        "suppress_envoy_headers": True,
-                    },
-                },
-            ],
-        },
+        **policy,
+        "retry_priority": extension(
+            "envoy.retry_priorities.previous_priorities",
+            "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+            update_frequency=ASKED,
+        ),
+        "retry_host_predicate": [
+            extension(
+                "envoy.retry_host_predicates.previous_hosts",
+                "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+            )
+        ],
+        "host_selection_retry_max_attempts": 10,
     }
 
 
-def _route() -> dict[str, Any]:
-    return {
-        "cluster": "pods",
-        # An answer takes as long as the model takes.
-        "timeout": "0s",
-        "idle_timeout": "0s",
-        # Nothing has reached the client yet when a pod fails before its first byte.
-        "retry_policy": {
-            "retry_on": "connect-failure,refused-stream,reset,5xx",
-            "num_retries": ENDPOINTS - 1,
-            "retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"},
+def _scheduled(behind: Behind) -> Piece:
+    return http(
+        named("scheduled", behind.pool),
+        {"internal_listener": {}},
+        filters=[_ask_the_endpoint_picker(behind)],
+        routes=[route(EVERYTHING, cluster=named("pods", behind.pool))],
+    )
+
+
+def _clusters(behind: Behind) -> tuple[Piece, ...]:
+    inner = named("scheduled", behind.pool)
+    listener = {"envoy_internal_address": {"server_listener_name": inner}}
+    return (
+        _answers(behind),
+        cluster(inner, load_assignment=endpoints(inner, listener)),
+        _pods(behind),
+        _endpoint_picker(behind),
+    )
+
+
+def _answers(behind: Behind) -> Piece:
+    """The endpoint picker's choice; after it, if that is allowed, any pod."""
+    after = [named("pods", behind.pool)] if behind.fails_open else []
+    return cluster(
+        named("answers", behind.pool),
+        lb_policy="CLUSTER_PROVIDED",
+        cluster_type=extension(
+            "envoy.clusters.aggregate",
+            "envoy.extensions.clusters.aggregate.v3.ClusterConfig",
+            clusters=[named("scheduled", behind.pool), *after],
+        ),
+    )
+
+
+def _ask_the_endpoint_picker(behind: Behind) -> Piece:
+    return extension(
+        "envoy.filters.http.ext_proc",
+        "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor",
+        grpc_service={"envoy_grpc": {"cluster_name": named("picker", behind.pool)}},
+        message_timeout="1000s",
+        # Bodies of any length, both ways, piece by piece.
+        processing_mode={
+            "request_header_mode": "SEND",
+            "request_body_mode": "FULL_DUPLEX_STREAMED",
+            "request_trailer_mode": "SEND",
+            "response_header_mode": "SEND",
+            "response_body_mode": "FULL_DUPLEX_STREAMED",
+            "response_trailer_mode": "SEND",
         },
-    }
+    )
 
 
-def _ask_the_endpoint_picker(behind: Behind) -> dict[str, Any]:
-    return {
-        "name": "envoy.filters.http.ext_proc",
-        "typed_config": {
-            "@type": _type("envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"),
-            "grpc_service": {"envoy_grpc": {"cluster_name": "endpoint-picker"}},
-            "message_timeout": "1000s",
-            "failure_mode_allow": behind.fails_open,
-            # Bodies of any length, both ways, piece by piece.
-            "processing_mode": {
-                "request_header_mode": "SEND",
-                "request_body_mode": "FULL_DUPLEX_STREAMED",
-                "request_trailer_mode": "SEND",
-                "response_header_mode": "SEND",
-                "response_body_mode": "FULL_DUPLEX_STREAMED",
-                "response_trailer_mode": "SEND",
-            },
-        },
-    }
-
-
-def _pods(behind: Behind) -> dict[str, Any]:
+def _pods(behind: Behind) -> Piece:
     """The ready pods; which one, the endpoint picker's header says."""
-    return {
-        "name": "pods",
-        "connect_timeout": "10s",
-        "cluster_type": _names(),
-        "circuit_breakers": _circuit_breakers(),
-        "load_assignment": _load_assignment("pods", behind.pods, behind.port),
-        "load_balancing_policy": _policy(
+    name = named("pods", behind.pool)
+    return cluster(
+        name,
+        connect_timeout="10s",
+        cluster_type=resolved(),
+        load_assignment=endpoints(name, address(behind.pods, behind.port)),
+        load_balancing_policy=balancing(
             "override_host",
             "OverrideHost",
             override_host_sources=[{"header": DESTINATION}],
-            fallback_policy=_policy("least_request", "LeastRequest"),
+            fallback_policy=balancing("least_request", "LeastRequest"),
         ),
-    }
+    )
 
 
-def _endpoint_picker(behind: Behind) -> dict[str, Any]:
-    return {
-        "name": "endpoint-picker",
-        "connect_timeout": "2s",
-        "cluster_type": _names(),
-        "circuit_breakers": _circuit_breakers(),
-        "load_assignment": _load_assignment("endpoint-picker", behind.picker, PICKER_PORT),
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": _type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
+def _endpoint_picker(behind: Behind) -> Piece:
+    name = named("picker", behind.pool)
+    options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    return cluster(
+        name,
+        connect_timeout="2s",
+        cluster_type=resolved(),
+        load_assignment=endpoints(name, address(behind.picker, PICKER_PORT)),
+        typed_extension_protocol_options={
+            options: {
+                "@type": type_url(options),
                 "explicit_http_config": {"http2_protocol_options": {}},
             }
         },
         # The endpoint picker signs its own certificate at every start: there is nobody to ask.
-        "transport_socket": {
-            "name": "envoy.transport_sockets.tls",
-            "typed_config": {
-                "@type": _type("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
-                "common_tls_context": {"alpn_protocols": ["h2"]},
-            },
-        },
-    }
-
-
-def _circuit_breakers() -> dict[str, Any]:
-    return {
-        "thresholds": [
-            {
-                "max_connections": UNLIMITED,
-                "max_pending_requests": UNLIMITED,
-                "max_requests": UNLIMITED,
-            }
-        ]
-    }
-
-
-def _names() -> dict[str, Any]:
-    """Hosts are all the addresses that a name resolves to."""
-    resolver = _extension(
-        "envoy.network.dns_resolver.cares",
-        "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
-        # The addresses of many pods may be more than a datagram holds.
-        dns_resolver_options={"use_tcp_for_dns_lookups": True},
-    )
-    return _extension(
-        "envoy.clusters.dns",
-        "envoy.extensions.clusters.dns.v3.DnsCluster",
-        dns_refresh_rate="2s",
-        typed_dns_resolver_config=resolver,
+        transport_socket=extension(
+            "envoy.transport_sockets.tls",
+            "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            common_tls_context={"alpn_protocols": ["h2"]},
+        ),
     )
 
 
-def _load_assignment(name: str, host: str, port: int) -> dict[str, Any]:
-    endpoint = {"endpoint": {"address": _address(host, port)}}
-    return {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}
-
-
-def _policy(name: str, message: str, **settings: Any) -> dict[str, Any]:
-    package = f"envoy.extensions.load_balancing_policies.{name}.v3"
-    extension = _extension(
-        f"envoy.load_balancing_policies.{name}", f"{package}.{message}", **settings
-    )
-    return {"policies": [{"typed_extension_config": extension}]}
-
-
-def _extension(name: str, message: str, **settings: Any) -> dict[str, Any]:
-    return {"name": name, "typed_config": {"@type": _type(message), **settings}}
-
-
-def _address(host: str, port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": host, "port_value": port}}
-
-
-def _type(message: str) -> str:
-    return f"type.googleapis.com/{message}"
-
-
-KIND = GatewayKind(crds=frozenset({"inferenceExtension"}), proxy=proxy, endpoints=ENDPOINTS)
+KIND = GatewayKind(crds=frozenset({"inferenceExtension"}), proxy=proxy)
