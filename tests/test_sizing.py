@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import assume, given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from machines_of import H100, machines
 from recording import stack_config
@@ -95,8 +95,7 @@ def test_pods_share_a_node_and_leave_room_beside_them(
             models=[MODEL | {"replicas": replicas, "maxModelLen": 1024}],
         )
     except StackError:
-        assume(False)
-        return
+        reject()
 
     assert taken(made)["cpu"] <= count * cpu
     assert taken(made)["memory"] <= count * memory * 2**30
@@ -341,8 +340,7 @@ def test_what_auto_picks_is_planned_and_fits(
     try:
         role = on(cluster, name=model, sizing="auto").service.decode
     except StackError:
-        assume(False)
-        return
+        reject()
 
     assert 1 <= role.pods * int(role.limits["nvidia.com/gpu"]) <= count * devices
 
