@@ -1,5 +1,6 @@
 """The pieces of Envoy's configuration (API v3) that every Envoy of ours is made of."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,15 +21,16 @@ def http(
     where: Piece,
     *,
     filters: Sequence[Piece] = (),
-    route: Piece,
+    routes: Sequence[Piece],
     without: Sequence[str] = (),
 ) -> Piece:
-    """A listener that passes requests through `filters` along one route, `without` such headers."""
+    """A listener that passes requests through `filters` along the first route that matches,
+    `without` such headers."""
     host = {
         "name": name,
         "domains": ["*"],
         "request_headers_to_remove": list(without),
-        "routes": [{"match": {"prefix": "/"}, "route": {**PATIENT, **route}}],
+        "routes": list(routes),
     }
     router = extension(
         "envoy.filters.http.router",
@@ -56,6 +58,23 @@ def http(
 
 PATIENT: Piece = {"timeout": "0s", "idle_timeout": "0s"}
 """An answer takes as long as the model takes."""
+EVERYTHING: Piece = {"prefix": "/"}
+
+
+def route(match: Piece, **towards: Any) -> Piece:
+    return {"match": match, "route": {**PATIENT, **towards}}
+
+
+def answer(match: Piece, status: int, body: Piece) -> Piece:
+    """A route to nowhere: Envoy answers by itself."""
+    json_type = {"header": {"key": "content-type", "value": "application/json"}}
+    return {
+        "match": match,
+        "direct_response": {"status": status, "body": {"inline_string": json.dumps(body)}},
+        "response_headers_to_add": [
+            {**json_type, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"},
+        ],
+    }
 
 
 def cluster(name: str, **settings: Any) -> Piece:

@@ -8,7 +8,7 @@ from itertools import combinations
 from stack import config, quantity, roles, scheduling, service_checks, sources
 from stack.ground import Ground
 from stack.hardware import Hardware
-from stack.plan import Model, Service
+from stack.plan import Front, Model, Service
 from stack.problems import wrong
 from stack.refusals import REFUSALS
 from stack.releases import Release
@@ -116,11 +116,12 @@ def collisions(stack: config.Stack, models: Sequence[Model]) -> Iterator[str]:
             )
 
 
-def lengths(models: Sequence[Model]) -> Iterator[str]:
+def lengths(models: Sequence[Model], front: str) -> Iterator[str]:
     """Names over Kubernetes' limit, after every suffix."""
     for index, model in enumerate(models):
-        front = (model.front.name,) if model.front else ()
-        names = (model.pool.picker, *front, *_service_names(model.service))
+        # The front is called after the postfix alone.
+        shared = () if model.id else (front,)
+        names = (model.pool.picker, *shared, *_service_names(model.service))
         longest = max((*names, *_monitor_names(model)), key=len)
         if (over := len(longest) - LABEL) > 0:
             path = f"models[{index}].id" if model.id else "names.postfix"
@@ -162,21 +163,23 @@ def claims(stack: config.Stack, target: Hardware) -> Iterator[str]:
         )
 
 
-def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) -> Iterator[str]:
+def room(
+    models: Sequence[Model], front: Front, nodes: config.Nodes | None, target: Hardware
+) -> Iterator[str]:
     """The first model whose replicas the nodes cannot hold; the scheduler's own sums, roughly."""
     if not nodes:
         return
     node = _node(nodes, target)
     free = [dict(node) for _ in range(nodes.count)]
+    proxy = quantity.parse_all(front.proxy.requests)
+    if not all(_take(proxy, free) for _ in range(front.replicas)):
+        yield _no_room(nodes, node, proxy, "the gateway")
+        return
     for index, model in enumerate(models):
-        for what, asked in _before_it(model):
-            if not _take(asked, free):
-                yield wrong(
-                    "cluster.nodes",
-                    f"{nodes.count} with {_listed(node)}",
-                    f"room for {_listed(asked)} more, which {what} of models[{index}] asks for",
-                )
-                return
+        picker = quantity.parse_all(model.pool.requests)
+        if not all(_take(picker, free) for _ in range(model.pool.replicas)):
+            yield _no_room(nodes, node, picker, f"the endpoint picker of models[{index}]")
+            return
         for role in model.service.roles:
             at = f"models[{index}]" + (".prefill" if role.name == "prefill" else "")
             asked = role.pod_requests
@@ -191,8 +194,19 @@ def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) 
                 return
 
 
+def _no_room(
+    nodes: config.Nodes, node: Mapping[str, Decimal], asked: Mapping[str, Decimal], who: str
+) -> str:
+    return wrong(
+        "cluster.nodes",
+        f"{nodes.count} with {_listed(node)}",
+        f"room for {_listed(asked)} more, which {who} asks for",
+    )
+
+
 def replicas(
     models: Sequence[Model],
+    front: Front,
     unsettled: AbstractSet[int],
     nodes: config.Nodes | None,
     target: Hardware,
@@ -204,9 +218,11 @@ def replicas(
     if not nodes or not unsettled:
         return {}
     free = [_node(nodes, target) for _ in range(nodes.count)]
+    for _ in range(front.replicas):
+        _take(quantity.parse_all(front.proxy.requests), free)
     for index, model in enumerate(models):
-        for _, beside in _before_it(model):
-            _take(beside, free)
+        for _ in range(model.pool.replicas):
+            _take(quantity.parse_all(model.pool.requests), free)
         for role in () if index in unsettled else model.service.roles:
             for _ in range(role.pods):
                 _take(role.pod_requests, free)
@@ -224,15 +240,6 @@ def replicas(
 def _node(nodes: config.Nodes, target: Hardware) -> dict[str, Decimal]:
     devices = {name: Decimal(nodes.devices) for name in (target.resource, target.claim) if name}
     return {**quantity.parse_all({"cpu": nodes.cpu, "memory": nodes.memory}), **devices}
-
-
-def _before_it(model: Model) -> Iterator[tuple[str, dict[str, Decimal]]]:
-    """What a model needs beside its servers: whose pod, and what it asks for."""
-    for _ in range(model.pool.replicas):
-        yield "the endpoint picker", quantity.parse_all(model.pool.requests)
-    if model.front:
-        for _ in range(model.front.replicas):
-            yield "the gateway", quantity.parse_all(model.front.proxy.requests)
 
 
 def _take(asked: Mapping[str, Decimal], free: Sequence[dict[str, Decimal]]) -> bool:

@@ -181,7 +181,7 @@ class Alias(Section):
 
     name: ServedName
     targets: list[Target] = []
-    """The model, its adapters or both; left out, the model."""
+    """Models of this stack, their adapters or both; left out, the model."""
 
 
 class Objective(Section):
@@ -258,7 +258,7 @@ class Model(Section):
     pods: Pods = Pods()
     scheduler: Scheduler = Scheduler()
     aliases: list[Alias] = []
-    """Other names for the model, or shares of its requests for its adapters."""
+    """Other names for the model, or names whose requests models and adapters share: a canary."""
     objectives: list[Objective] = []
     """Priorities that requests may name."""
 

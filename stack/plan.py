@@ -7,7 +7,7 @@ from decimal import Decimal
 from stack import config, quantity
 from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
-from stack.kinds import PICKER_PORT, Proxy, ServiceType
+from stack.kinds import Proxy, ServiceType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True)
 class Front:
-    """The proxy in front of one pool, where no Gateway is."""
+    """The proxy in front of all pools, where no Gateway is."""
 
     name: str
     """Of its Deployment, Service, ServiceAccount and ConfigMap."""
@@ -274,22 +274,8 @@ class Model:
     capacity: Capacity | str
     """Or why it is not known."""
     pool: Pool
-    front: Front | None
     service: Service
     monitors: Monitors | None
-
-    @property
-    def entry(self) -> tuple[str, int]:
-        """Service and port where requests for it come in."""
-        if self.front:
-            return self.front.name, self.front.proxy.port
-        return self.pool.picker, PICKER_PORT
-
-    @property
-    def endpoint(self) -> str:
-        """Host and port inside the cluster where requests for it come in."""
-        service, port = self.entry
-        return f"{dns(service, self.pool.namespace)}:{port}"
 
     def named(self, role: str) -> str:
         """Logical name of this model's component: `pool`, or `pool-chat` with an id."""
@@ -304,7 +290,13 @@ class Plan:
     cluster: Cluster
     namespace: Namespace
     gateway: Gateway
+    front: Front
     models: tuple[Model, ...]
+
+    @property
+    def endpoint(self) -> str:
+        """Host and port inside the cluster where requests come in."""
+        return f"{dns(self.front.name, self.namespace.name)}:{self.front.proxy.port}"
 
 
 def dns(service: str, namespace: str) -> str:

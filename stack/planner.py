@@ -1,6 +1,6 @@
 """From a stack file's words to a `Plan`: every name, label, image and port is decided here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from stack import (
     checks,
@@ -17,7 +17,7 @@ from stack import (
 )
 from stack.checks import LABEL
 from stack.ground import Ground
-from stack.kinds import Behind, ClusterKind, GatewayKind, ServiceType
+from stack.kinds import Behind, ClusterKind, GatewayKind, Route, ServiceType
 from stack.plan import Cluster, Crds, Front, Gateway, Model, Monitors, Namespace, Plan, Pool, dns
 from stack.problems import StackError
 from stack.releases import Release
@@ -47,8 +47,7 @@ def plan(
     `secrets` are the names of those that are set, of `config.SECRETS`.
     """
     release = releases.releases()[stack.release]
-    if refused := [*checks.pairs(stack, release), *sizing.shapes(stack)]:
-        raise StackError(refused)
+    _refuse([*checks.pairs(stack, release), *sizing.shapes(stack)])
     kind = clusters[stack.cluster.kind]
     gateway = gateways[stack.gateway.provider]
     asked, stack, ground = stack, *sizing.sized(stack, release, kind.nodes)
@@ -57,27 +56,24 @@ def plan(
     hf_token_secret = stack.names.hf_token_secret or made_secret
 
     def made(stack: config.Stack) -> list[Model]:
-        return [
-            _model(model, stack, ground, gateway, kind, hf_token_secret) for model in stack.models
-        ]
+        return [_model(model, stack, ground, kind, hf_token_secret) for model in stack.models]
 
     models = made(stack)
-    problems = [
-        *kind.problems(stack.cluster),
-        *checks.models(stack, ground, secrets),
-        *checks.collisions(stack, models),
-        *checks.lengths(models),
-        *checks.claims(stack, target),
-        *routing.problems(stack, release),
-    ]
-    if not problems:
-        problems = [*size_checks.problems(stack, ground)]
-    if not problems:
-        counts = checks.replicas(models, sizing.unsettled(asked), nodes, target)
-        models = made(sizing.with_replicas(stack, counts)) if counts else models
-        problems = [*checks.room(models, nodes, target)]
-    if problems:
-        raise StackError(problems)
+    _refuse(
+        [
+            *kind.problems(stack.cluster),
+            *checks.models(stack, ground, secrets),
+            *checks.collisions(stack, models),
+            *checks.lengths(models, _front_name(stack)),
+            *checks.claims(stack, target),
+            *routing.problems(stack, release),
+        ]
+    )
+    _refuse(size_checks.problems(stack, ground))
+    front = _front(stack, models, release, gateway, kind)
+    if counts := checks.replicas(models, front, sizing.unsettled(asked), nodes, target):
+        models = made(sizing.with_replicas(stack, counts))
+    _refuse(checks.room(models, front, nodes, target))
     return Plan(
         name=name,
         cluster=Cluster(
@@ -97,30 +93,29 @@ def plan(
         gateway=Gateway(
             provider=stack.gateway.provider, crds=(*_crds(stack, gateway, kind, release),)
         ),
+        front=front,
         models=tuple(models),
     )
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if listed := [*problems]:
+        raise StackError(listed)
 
 
 def _model(
     model: config.Model,
     stack: config.Stack,
     ground: Ground,
-    gateway: GatewayKind,
     cluster: ClusterKind[config.Cluster],
     hf_token_secret: str | None,
 ) -> Model:
     release = ground.release
-    user = None if getattr(stack.cluster, "assigns_users", False) else USER
+    user = _user(stack)
     postfix = f"{stack.names.postfix}-{model.id}" if model.id else stack.names.postfix
     namespace = stack.names.namespace
     serving = {**release.serving_labels, "llm-d.ai/model": slug(model.name)}
     pool, service = f"gaie-{postfix}", f"ms-{postfix}-llm-d-modelservice"
-    behind = Behind(
-        picker=dns(f"{pool}-epp", namespace),
-        pods=dns(service, namespace),
-        port=servers.PORT,
-        fails_open=model.scheduler.failure_mode == "FailOpen",
-    )
     return Model(
         name=model.name,
         id=model.id,
@@ -143,23 +138,13 @@ def _model(
             reads_tokenizer=scheduling.KV_EVENTS in scheduling.types(model),
             hf_token_secret=hf_token_secret,
             objectives=routing.objectives(model),
-            rewrites=routing.rewrites(model),
+            rewrites=routing.rewrites(model, stack),
             failure_mode=model.scheduler.failure_mode,
             user=user,
             service_type=cluster.service_type if cluster.is_local else ServiceType.CLUSTER_IP,
             requests=PICKER_REQUESTS,
             limits=PICKER_LIMITS,
         ),
-        front=Front(
-            name=f"infra-{postfix}-inference-gateway",
-            namespace=namespace,
-            replicas=FRONT_REPLICAS,
-            proxy=gateway.proxy(release, behind),
-            service_type=ServiceType(stack.gateway.service or cluster.service_type),
-            user=user,
-        )
-        if gateway.proxy
-        else None,
         service=services.service(
             model,
             ground,
@@ -178,6 +163,46 @@ def _model(
         if stack.monitoring.monitors
         else None,
     )
+
+
+def _front(
+    stack: config.Stack,
+    models: Sequence[Model],
+    release: Release,
+    gateway: GatewayKind,
+    cluster: ClusterKind[config.Cluster],
+) -> Front:
+    behind = [
+        Behind(
+            pool=model.pool.name,
+            picker=dns(model.pool.picker, model.pool.namespace),
+            pods=dns(model.service.name, model.service.namespace),
+            port=model.service.port,
+            fails_open=model.pool.failure_mode == "FailOpen",
+        )
+        for model in models
+    ]
+    pools = {model.name: model.pool.name for model in models}
+    routes = [
+        Route(model=name, pools={pools[model]: share for model, share in shares.items()})
+        for name, shares in routing.shares(stack).items()
+    ]
+    return Front(
+        name=_front_name(stack),
+        namespace=stack.names.namespace,
+        replicas=FRONT_REPLICAS,
+        proxy=gateway.proxy(release, behind, routes),
+        service_type=ServiceType(stack.gateway.service or cluster.service_type),
+        user=_user(stack),
+    )
+
+
+def _front_name(stack: config.Stack) -> str:
+    return f"infra-{stack.names.postfix}-inference-gateway"
+
+
+def _user(stack: config.Stack) -> int | None:
+    return None if getattr(stack.cluster, "assigns_users", False) else USER
 
 
 def slug(model: str) -> str:

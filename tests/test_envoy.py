@@ -18,12 +18,13 @@ ENVOY = shutil.which("envoy", path=str(Path(sys.executable).parent))
 @pytest.mark.parametrize("release", releases())
 def test_envoy_takes_the_configuration(release: str, tmp_path: Path) -> None:
     behind = Behind(
+        pool="pool",
         picker="epp.llm-d.svc.cluster.local",
         pods="pods.llm-d.svc.cluster.local",
         port=8000,
         fails_open=True,
     )
-    proxy = standalone.proxy(releases()[release], behind)
+    proxy = standalone.proxy(releases()[release], [behind], [])
     for name, content in proxy.config.items():
         (tmp_path / name).write_text(content)
 

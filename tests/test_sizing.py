@@ -41,9 +41,8 @@ def held(model: Model) -> Capacity:
 def taken(plan: Plan) -> dict[str, Decimal]:
     """What all pods of a plan ask for."""
     asked = [quantity.parse_all(plan.models[0].pool.requests)]
+    asked += [quantity.parse_all(plan.front.proxy.requests)] * plan.front.replicas
     for model in plan.models:
-        if model.front:
-            asked += [quantity.parse_all(model.front.proxy.requests)] * model.front.replicas
         for role in model.service.roles:
             asked += [role.pod_requests] * role.pods
     return {

@@ -160,7 +160,7 @@ def config(preset: str) -> dict[str, Any]:
 
 def plain_envoy(pods: Mapping[str, str], arms: Mapping[str, str]) -> list[dict[str, Any]]:
     """The Envoy that asks nobody, and a Service that this machine reaches it by."""
-    proxied = standalone.proxy(releases()[RELEASE], proxy.BEHIND)
+    proxied = standalone.proxy(releases()[RELEASE], [proxy.BEHIND], [])
     settings = yaml.safe_dump(proxy.bootstrap(pods, arms), sort_keys=False)
     labels = {"app.kubernetes.io/name": PLAIN}
     metadata = {"name": PLAIN, "labels": labels}
