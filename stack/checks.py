@@ -107,13 +107,6 @@ def collisions(stack: config.Stack, models: Sequence[Model]) -> Iterator[str]:
                 stack.models[second].id,
                 f"another id than that of models[{first}]: it ends the names of their objects",
             )
-        elif one.pool.selects == other.pool.selects:
-            yield wrong(
-                f"models[{second}].name",
-                other.name,
-                f"a name whose label differs from that of models[{first}], "
-                f"`{other.pool.selects['llm-d.ai/model']}`: their pools would share pods",
-            )
 
 
 def lengths(models: Sequence[Model], front: str) -> Iterator[str]:

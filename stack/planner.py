@@ -114,8 +114,13 @@ def _model(
     user = _user(stack)
     postfix = f"{stack.names.postfix}-{model.id}" if model.id else stack.names.postfix
     namespace = stack.names.namespace
-    serving = {**release.serving_labels, "llm-d.ai/model": slug(model.name)}
     pool, service = f"gaie-{postfix}", f"ms-{postfix}-llm-d-modelservice"
+    # By the pool too: two stacks in one namespace may serve the same model.
+    serving = {
+        **release.serving_labels,
+        "llm-d.ai/model": slug(model.name),
+        "llm-d.ai/pool": pool,
+    }
     return Model(
         name=model.name,
         id=model.id,

@@ -203,12 +203,6 @@ def test_two_models_whose_objects_would_share_names_are_refused() -> None:
     assert problem.startswith("`models[1].id` is `null`, expected another id")
 
 
-def test_two_models_whose_pools_would_share_pods_are_refused() -> None:
-    [problem] = told(models=[MODEL, {"name": "mirror/qwen3-0.6b", "id": "second"}])
-
-    assert "their pools would share pods" in problem
-
-
 def test_a_gated_model_needs_a_token() -> None:
     gated = [{"name": "meta-llama/Llama-3.2-3B-Instruct"}]
 
