@@ -115,7 +115,7 @@ def lengths(models: Sequence[Model], front: str) -> Iterator[str]:
         # The front is called after the postfix alone.
         shared = () if model.id else (front,)
         names = (model.pool.picker, *shared, *_service_names(model.service))
-        longest = max((*names, *_monitor_names(model)), key=len)
+        longest = max(names, key=len)
         if (over := len(longest) - LABEL) > 0:
             path = f"models[{index}].id" if model.id else "names.postfix"
             value = model.id or model.pool.name.removeprefix("gaie-")
@@ -137,11 +137,6 @@ def _service_names(service: Service) -> Iterator[str]:
         yield service.files.job
     if service.files.created and service.files.claim:
         yield service.files.claim
-
-
-def _monitor_names(model: Model) -> tuple[str, ...]:
-    monitors = model.monitors
-    return (monitors.pod_monitor, monitors.service_monitor) if monitors else ()
 
 
 def claims(stack: config.Stack, target: Hardware) -> Iterator[str]:

@@ -55,7 +55,7 @@ def _reason(
     why: Explanation, differences: Mapping[tuple[str, str, str], Sequence[str]]
 ) -> list[str]:
     head = ("", "charts", "here", "guides")
-    rows = [_row(*values, _listed(names)) for values, names in differences.items()]
+    rows = [_row(*values, _listed(names)) for values, names in sorted(differences.items())]
     return [f"## {why.title}", "", why.why, "", _row(*head), _row(*("---",) * 4), *rows, ""]
 
 
@@ -71,7 +71,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _shown(value: Any) -> str:
     if value is None:
-        return "–"
+        return "-"
     return "`yes`" if value == "" else f"`{value}`"
 
 

@@ -36,7 +36,8 @@ def facts(objects: Sequence[Object], *, postfix: str, namespace: str) -> Facts:
     for one in objects:
         plain = _renamed(one, postfix, namespace)
         found[title(plain)] = dict(_flat(plain))
-        for file, text in (one.get("data") or {}).items():
+        data: Mapping[str, str] = one.get("data") or {}
+        for file, text in data.items():
             content = yaml.safe_load(_renamed(text, postfix, namespace))
             found[f"{title(plain)}, file {file}"] = dict(_walk(content, ""))
         for name, fields in _containers(plain):
@@ -80,17 +81,19 @@ def _flat(one: Object) -> Iterator[tuple[str, Any]]:
         return
     metadata = one["metadata"]
     for kind in ("labels", "annotations"):
-        for key, value in (metadata.get(kind) or {}).items():
+        said: Mapping[str, str] = metadata.get(kind) or {}
+        for key, value in said.items():
             if key not in UNSAID:
                 yield f"{kind[:-1]} {key}", value
-    said = {key: one[key] for key in one if key not in {"apiVersion", "kind", "metadata", "data"}}
-    spec = said.pop("spec", {})
+    apart = {"apiVersion", "kind", "metadata", "data", "spec"}
+    beside = {key: one[key] for key in one if key not in apart}
+    spec: Object = one.get("spec", {})
     yield "apiVersion", one["apiVersion"]
     if pod := _pod(one):
         spec = {**spec, "template": {"metadata": spec["template"]["metadata"]}}
-        apart = {"containers", "initContainers", "volumes"}
-        yield from _walk({key: value for key, value in pod.items() if key not in apart}, "pod")
-    yield from _walk({**said, **spec}, "")
+        shown = {"containers", "initContainers", "volumes"}
+        yield from _walk({key: value for key, value in pod.items() if key not in shown}, "pod")
+    yield from _walk({**beside, **spec}, "")
 
 
 def _rules(rules: Sequence[Object]) -> Iterator[tuple[str, Any]]:
@@ -104,8 +107,7 @@ def _rules(rules: Sequence[Object]) -> Iterator[tuple[str, Any]]:
 
 
 def _pod(one: Object) -> Object:
-    template = one.get("spec", {}).get("template", {})
-    return template.get("spec", {}) if isinstance(template, dict) else {}
+    return one.get("spec", {}).get("template", {}).get("spec", {})
 
 
 def _containers(one: Object) -> Iterator[tuple[str, Iterator[tuple[str, Any]]]]:
@@ -122,8 +124,9 @@ def _container(one: Object, volumes: Mapping[str, str]) -> Iterator[tuple[str, A
     yield from _arguments(one.get("args", ()))
     for variable in one.get("env", ()):
         source = variable.get("valueFrom", {})
-        [(kind, of)] = source.items() if source else [("", {})]
-        value = variable.get("value") if not source else f"{kind} {_words(of)}"
+        value = variable.get("value")
+        for kind, of in source.items():
+            value = f"{kind} {_words(of)}"
         yield f"env {variable['name']}", value
     for mount in one.get("volumeMounts", ()):
         read = " read-only" if mount.get("readOnly") else ""
