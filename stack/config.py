@@ -232,9 +232,9 @@ class Model(Section):
     """Tokens of the longest request, prompt and answer together; left out, the model's own."""
     sizing: Literal["auto"] | None = None
     """auto: `tensorParallel`, `maxModelLen` and `replicas` are what the nodes can do best."""
-    shape: dict[str, Any] | None = None
-    """What the model's config.json says of its architecture, for models that are not known; with
-    `weights_gib` where the weights' size does not follow from it."""
+    shape: dict[str, Any] | str | None = None
+    """What the model's config.json says of its architecture, or the path of that file, for models
+    that are not known; with `weights_gib` where the weights' size does not follow from it."""
     dtype: Literal["bfloat16", "float16", "float32"] | None = None
     """Of weights and activations; left out, the hardware's default, or else the model's own."""
     quantization: Literal["fp8"] | None = None

@@ -139,8 +139,10 @@ def _model(
             image=release.endpoint_picker,
             args=release.picker_args,
             replicas=model.scheduler.replicas,
-            picker_config=scheduling.picker_config(model, release),
-            reads_tokenizer=scheduling.KV_EVENTS in scheduling.types(model),
+            picker_config=scheduling.picker_config(
+                model, release, f"http://{dns(service, namespace)}:{servers.PORT}"
+            ),
+            reads_tokenizer=scheduling.tokenizes(model, release),
             hf_token_secret=hf_token_secret,
             objectives=routing.objectives(model),
             rewrites=routing.rewrites(model, stack),

@@ -26,6 +26,8 @@ DISK: dict[str, Any] = {
 }
 SMALL = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}}
 STACK: dict[str, Any] = {
+    # Its endpoint picker is none that runs on this machine, which would know no roles.
+    "release": "current",
     "hardware": "cuda",
     "names": {"namespace": NAMESPACE, "postfix": "s"},
     "gateway": {"crds": {"leaderWorkerSet": True}},
