@@ -17,6 +17,8 @@ DRA = (1, 34)
 """Kubernetes since when claims for devices are resource.k8s.io/v1."""
 GATED_PUBLISHERS = frozenset({"meta-llama", "google", "mistralai"})
 """On Hugging Face; most of what they publish asks for a token."""
+CONFIG_MAP = 2**20
+"""Bytes that the API server takes in one ConfigMap."""
 LABEL = 63
 """Characters of a DNS label and of a label's value, the tightest limits that names meet."""
 
@@ -137,6 +139,18 @@ def _service_names(service: Service) -> Iterator[str]:
         yield service.files.job
     if service.files.created and service.files.claim:
         yield service.files.claim
+
+
+def configuration(models: Sequence[Model], front: Front) -> Iterator[str]:
+    """Of the front, where it has too many models to fit into an object."""
+    size = sum(len(text.encode()) for text in front.proxy.config.values())
+    if size > CONFIG_MAP:
+        yield wrong(
+            "models",
+            f"{len(models)} of them",
+            f"fewer, and another stack for the others: what the proxy before them has to be told "
+            f"takes {size} bytes, and a ConfigMap holds {CONFIG_MAP}",
+        )
 
 
 def claims(stack: config.Stack, target: Hardware) -> Iterator[str]:

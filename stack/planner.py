@@ -71,6 +71,7 @@ def plan(
     )
     _refuse(size_checks.problems(stack, ground))
     front = _front(stack, models, release, gateway, kind)
+    _refuse(checks.configuration(models, front))
     if counts := checks.replicas(models, front, sizing.unsettled(asked), nodes, target):
         models = made(sizing.with_replicas(stack, counts))
     _refuse(checks.room(models, front, nodes, target))

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from parity.document import FILE, document
 from parity.guides import (
     CHARTS,
+    NAMES,
     Difference,
     differences,
     explained,
@@ -15,7 +17,7 @@ from parity.guides import (
     ours,
     rendered,
 )
-from parity.view import facts
+from parity.view import Object, facts
 from recording import ROOT, Deploy
 
 from stack.hardware import targets
@@ -62,6 +64,22 @@ NOT_IN_A_GUIDE = {
     ("current", "xpu"),
 }
 """Pairs that a release here can do and no guide of that release describes."""
+
+
+def test_another_value_a_missing_field_and_a_missing_object_are_differences() -> None:
+    def role(name: str, **spec: object) -> Object:
+        return {"kind": name, "apiVersion": "v1", "metadata": {"name": name}, "spec": spec}
+
+    chart, here = [role("A", x=1, y=2), role("B")], [role("A", x=1, y=3, z=4)]
+    guide = replace(guides()["v0.5 cuda istio"], facts=facts(chart, **NAMES))
+
+    found = differences(guide, here)
+
+    assert [(one.at, one.chart, one.ours) for one in found] == [
+        ("A A: y", 2, 3),
+        ("A A: z", None, 4),
+        ("B B", "made", None),
+    ]
 
 
 @pytest.mark.skipif(not CHARTS.is_dir(), reason="no official renderings here: facts.yaml has them")
