@@ -74,8 +74,8 @@ class Crds(Section):
     inference_extension: Install | None = None
     """Gateway API inference extension; left out, the gateway decides."""
     leader_worker_set: Install | None = None
-    """LeaderWorkerSet, for models that span nodes; left out, it is adopted from whoever installed
-    its controller, and on a cluster of the stack's own installed without one."""
+    """LeaderWorkerSet, for models that span nodes, and its controller; left out, adopted from
+    whoever owns the cluster. On a cluster of the stack's own the definition comes alone."""
 
 
 class Gateway(Section):

@@ -64,6 +64,8 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayKind:
+    destination_rules: bool = False
+    """Whether it asks endpoint pickers as Istio tells it, which trusts no certificate of theirs."""
     crds: frozenset[str]
     """Bundles of the release that have to be there before it."""
     proxy: Callable[[Release, Sequence[Behind], Sequence[Route]], Proxy]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from stack import config, quantity
+from stack.charts import Chart
 from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
 from stack.kinds import Proxy, ServiceType
@@ -43,6 +44,7 @@ class Crds:
 class Gateway:
     provider: str
     crds: tuple[Crds, ...]
+    charts: tuple[Chart, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,8 @@ class Pool:
     objectives: tuple[Objective, ...]
     rewrites: tuple[Rewrite, ...]
     failure_mode: str
+    destination_rule: bool
+    """Whether Istio has to be told that the endpoint picker signs its own certificate."""
     user: int | None
     """Of its pods; None where the cluster assigns them one."""
     service_type: ServiceType

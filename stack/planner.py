@@ -15,6 +15,7 @@ from stack import (
     size_checks,
     sizing,
 )
+from stack.charts import Chart
 from stack.checks import LABEL
 from stack.ground import Ground
 from stack.kinds import Behind, ClusterKind, GatewayKind, Route, ServiceType
@@ -56,7 +57,9 @@ def plan(
     hf_token_secret = stack.names.hf_token_secret or made_secret
 
     def made(stack: config.Stack) -> list[Model]:
-        return [_model(model, stack, ground, kind, hf_token_secret) for model in stack.models]
+        return [
+            _model(model, stack, ground, gateway, kind, hf_token_secret) for model in stack.models
+        ]
 
     models = made(stack)
     _refuse(
@@ -92,7 +95,9 @@ def plan(
             hf_token_secret=made_secret,
         ),
         gateway=Gateway(
-            provider=stack.gateway.provider, crds=(*_crds(stack, gateway, kind, release),)
+            provider=stack.gateway.provider,
+            crds=(*_crds(stack, gateway, kind, release),),
+            charts=(*_charts(stack, kind),),
         ),
         front=front,
         models=tuple(models),
@@ -108,6 +113,7 @@ def _model(
     model: config.Model,
     stack: config.Stack,
     ground: Ground,
+    gateway: GatewayKind,
     cluster: ClusterKind[config.Cluster],
     hf_token_secret: str | None,
 ) -> Model:
@@ -148,6 +154,7 @@ def _model(
             objectives=routing.objectives(model),
             rewrites=routing.rewrites(model, stack),
             failure_mode=model.scheduler.failure_mode,
+            destination_rule=gateway.destination_rules,
             user=user,
             service_type=cluster.service_type if cluster.is_local else ServiceType.CLUSTER_IP,
             requests=PICKER_REQUESTS,
@@ -224,22 +231,32 @@ def _crds(
     cluster: ClusterKind[config.Cluster],
     release: Release,
 ) -> Iterator[Crds]:
-    asked = stack.gateway.crds
+    said = stack.gateway.crds
+    asked: dict[str, config.Install | None] = {
+        "gatewayApi": said.gateway_api,
+        "inferenceExtension": said.inference_extension,
+    }
+    installs: dict[str, config.Install] = {name: name in gateway.crds for name in asked}
+    installs |= {name: install for name, install in asked.items() if install is not None}
+    if not [*_charts(stack, cluster)]:
+        installs["leaderWorkerSet"] = _groups(stack, cluster)
+    for name, install in installs.items():
+        if install:
+            bundle = {**release.crds, "leaderWorkerSet": lws.CRDS}[name]
+            yield Crds(name=name, bundle=bundle, adopt=install == "adopt")
+
+
+def _charts(stack: config.Stack, cluster: ClusterKind[config.Cluster]) -> Iterator[Chart]:
+    """Of controllers, with their definitions; simulated nodes run none."""
+    if _groups(stack, cluster) is True and not cluster.is_local:
+        yield lws.CONTROLLER
+
+
+def _groups(stack: config.Stack, cluster: ClusterKind[config.Cluster]) -> config.Install:
+    """Who installs LeaderWorkerSet; left out, whoever owns the cluster, if a model needs it."""
+    if (said := stack.gateway.crds.leader_worker_set) is not None:
+        return said
     spans_nodes = any(
         one.parallel.nodes > 1 for model in stack.models for one in roles.asked(model)
     )
-    # Whoever installs the controller installs its definition; simulated nodes have neither.
-    groups: config.Install = True if cluster.is_local else "adopt"
-    for name, bundle, said, default in (
-        ("gatewayApi", release.crds["gatewayApi"], asked.gateway_api, "gatewayApi" in gateway.crds),
-        (
-            "inferenceExtension",
-            release.crds["inferenceExtension"],
-            asked.inference_extension,
-            "inferenceExtension" in gateway.crds,
-        ),
-        ("leaderWorkerSet", lws.CRDS, asked.leader_worker_set, spans_nodes and groups),
-    ):
-        install = default if said is None else said
-        if install:
-            yield Crds(name=name, bundle=bundle, adopt=install == "adopt")
+    return spans_nodes and (True if cluster.is_local else "adopt")
