@@ -17,6 +17,8 @@ DRA = (1, 34)
 """Kubernetes since when claims for devices are resource.k8s.io/v1."""
 GATED_PUBLISHERS = frozenset({"meta-llama", "google", "mistralai"})
 """On Hugging Face; most of what they publish asks for a token."""
+CONFIG_MAP = 2**20
+"""Bytes that the API server takes in one ConfigMap."""
 LABEL = 63
 """Characters of a DNS label and of a label's value, the tightest limits that names meet."""
 
@@ -107,13 +109,6 @@ def collisions(stack: config.Stack, models: Sequence[Model]) -> Iterator[str]:
                 stack.models[second].id,
                 f"another id than that of models[{first}]: it ends the names of their objects",
             )
-        elif one.pool.selects == other.pool.selects:
-            yield wrong(
-                f"models[{second}].name",
-                other.name,
-                f"a name whose label differs from that of models[{first}], "
-                f"`{other.pool.selects['llm-d.ai/model']}`: their pools would share pods",
-            )
 
 
 def lengths(models: Sequence[Model], front: str) -> Iterator[str]:
@@ -122,7 +117,7 @@ def lengths(models: Sequence[Model], front: str) -> Iterator[str]:
         # The front is called after the postfix alone.
         shared = () if model.id else (front,)
         names = (model.pool.picker, *shared, *_service_names(model.service))
-        longest = max((*names, *_monitor_names(model)), key=len)
+        longest = max(names, key=len)
         if (over := len(longest) - LABEL) > 0:
             path = f"models[{index}].id" if model.id else "names.postfix"
             value = model.id or model.pool.name.removeprefix("gaie-")
@@ -146,9 +141,16 @@ def _service_names(service: Service) -> Iterator[str]:
         yield service.files.claim
 
 
-def _monitor_names(model: Model) -> tuple[str, ...]:
-    monitors = model.monitors
-    return (monitors.pod_monitor, monitors.service_monitor) if monitors else ()
+def configuration(models: Sequence[Model], front: Front) -> Iterator[str]:
+    """Of the front, where it has too many models to fit into an object."""
+    size = sum(len(text.encode()) for text in front.proxy.config.values())
+    if size > CONFIG_MAP:
+        yield wrong(
+            "models",
+            f"{len(models)} of them",
+            f"fewer, and another stack for the others: what the proxy before them has to be told "
+            f"takes {size} bytes, and a ConfigMap holds {CONFIG_MAP}",
+        )
 
 
 def claims(stack: config.Stack, target: Hardware) -> Iterator[str]:

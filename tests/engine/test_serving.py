@@ -1,7 +1,7 @@
 """Every way of serving at once, accepted by a real API server and placed by a real scheduler."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -78,7 +78,7 @@ STACK: dict[str, Any] = {
 }
 
 
-def list_of(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def list_of(objects: Iterator[Mapping[str, Any]]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "List", "items": [*objects]}
 
 
