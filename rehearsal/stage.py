@@ -142,32 +142,36 @@ class Stage:
         return {uid: name.replace(" /", " ") for uid, name in pairs}
 
     def warnings(self, objects: Sequence[Object]) -> list[str]:
-        """What the API server has to say to objects that it takes; nothing is changed."""
-        said = self._kubectl(
-            *("apply", "--server-side", "--dry-run=server", "--force-conflicts", "--filename=-"),
-            stdin=listed(objects),
-            with_errors=True,
-        )
-        return attributed(said.splitlines())
+        """What the API server has to say to objects that it has taken; nothing is changed."""
+        if not objects:
+            return []
+        again = ("apply", "--server-side", "--dry-run=server", "--force-conflicts", "--filename=-")
+        # In one stream, each warning stands before its object.
+        said = self._run(*again, stdin=listed(objects), errors=subprocess.STDOUT)
+        return attributed(said.stdout.splitlines())
 
-    def _kubectl(self, *words: str, stdin: str = "", with_errors: bool = False) -> str:
-        """What it prints, and where `with_errors` what it says on the side, in order."""
+    def _run(
+        self, *words: str, stdin: str = "", errors: int = subprocess.PIPE
+    ) -> "subprocess.CompletedProcess[str]":
         cache = f"--cache-dir={self.cluster.root / 'kubectl'}"
         where = (f"--kubeconfig={self.cluster.kubeconfig}", f"--context={CONTEXT}", cache)
-        done = subprocess.run(  # noqa: S603 - our words, and no shell reads them
+        return subprocess.run(  # noqa: S603 - our words, and no shell reads them
             [tools.resolve("kubectl"), *where, *words],
             input=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if with_errors else subprocess.PIPE,
+            stderr=errors,
             text=True,
             timeout=SECONDS,
             check=False,
         )
+
+    def _kubectl(self, *words: str, stdin: str = "") -> str:
+        done = self._run(*words, stdin=stdin)
         if done.returncode:
             raise Missing(
                 f"kubectl {words[0]}",
                 "failed on the rehearsal's control plane",
-                said=(done.stderr or done.stdout).strip(),
+                said=done.stderr.strip(),
                 way_out="mend what it says, and rehearse again",
             )
         return done.stdout
@@ -204,12 +208,14 @@ def listed(objects: Sequence[Object]) -> str:
 
 
 def attributed(lines: Sequence[str]) -> list[str]:
-    """Warnings as kubectl prints them, each before the object that it is about."""
+    """Warnings as kubectl prints them, each before the object that it is about; and refusals."""
     found: list[str] = []
     waiting: list[str] = []
     for line in lines:
         if line.startswith("Warning: "):
             waiting.append(line.removeprefix("Warning: "))
+        elif line.startswith("Error"):
+            found.append(line)
         else:
             found += [f"{line.split(' ')[0]}: {one}" for one in waiting]
             waiting = []
