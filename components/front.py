@@ -8,9 +8,9 @@ from components.pods import (
     DRAIN_SECONDS,
     ONE_MORE_FIRST,
     RESTRICTED,
-    RESTRICTED_POD,
     digest,
     ports,
+    restricted,
 )
 from stack import plan
 
@@ -82,7 +82,7 @@ def proxies(front: plan.Front) -> apps.DeploymentSpecArgsDict:
                 "automount_service_account_token": False,
                 "enable_service_links": False,
                 "termination_grace_period_seconds": DRAIN_SECONDS + END_SECONDS,
-                "security_context": RESTRICTED_POD,
+                "security_context": restricted(front.user),
                 "containers": [envoy(front)],
                 "volumes": [{"name": "config", "config_map": {"name": front.name}}],
             },

@@ -12,9 +12,9 @@ from components.pods import (
     DRAIN_SECONDS,
     ONE_MORE_FIRST,
     RESTRICTED,
-    RESTRICTED_POD,
     digest,
     ports,
+    restricted,
     spread,
     token,
 )
@@ -225,7 +225,7 @@ def picker(pool: plan.Pool) -> apps.DeploymentSpecArgsDict:
         "service_account_name": pool.picker,
         "enable_service_links": False,
         "termination_grace_period_seconds": DRAIN_SECONDS + END_SECONDS,
-        "security_context": RESTRICTED_POD,
+        "security_context": restricted(pool.user),
         "containers": [picker_container(pool)],
         "volumes": volumes(pool),
     }

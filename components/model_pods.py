@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pulumi_kubernetes.core.v1 as core
 import pulumi_kubernetes.meta.v1 as meta
 
-from components.pods import DRAIN, DRAIN_SECONDS, RESTRICTED, RESTRICTED_POD, spread, token
+from components.pods import DRAIN, DRAIN_SECONDS, RESTRICTED, restricted, spread, token
 from stack import plan
 from stack.hardware import Hardware
 
@@ -51,7 +51,10 @@ def pod(
     spec = placed(service, [container], volumes(service, writes=False))
     spec["termination_grace_period_seconds"] = DRAIN_SECONDS + END_SECONDS
     if groups := service.hardware.supplemental_groups:
-        spec["security_context"] = {**RESTRICTED_POD, "supplemental_groups": list(groups)}
+        spec["security_context"] = {
+            **restricted(service.user),
+            "supplemental_groups": list(groups),
+        }
     if claim := role.device_claim:
         # One of its own for each pod.
         spec["resource_claims"] = [
@@ -72,7 +75,7 @@ def placed(
         "automount_service_account_token": False,
         # A Service of the right name would set VLLM_PORT to something like tcp://….
         "enable_service_links": False,
-        "security_context": RESTRICTED_POD,
+        "security_context": restricted(service.user),
         "node_selector": dict(service.hardware.node_selector),
         "tolerations": [toleration(key) for key in service.hardware.tolerates],
         "containers": containers,

@@ -6,18 +6,6 @@ from collections.abc import Mapping
 import pulumi_kubernetes.apps.v1 as apps
 import pulumi_kubernetes.core.v1 as core
 
-USER = 65532
-"""Any but root will do; this is the one that distroless images call nonroot."""
-
-RESTRICTED_POD: core.PodSecurityContextArgsDict = {
-    "run_as_non_root": True,
-    "run_as_user": USER,
-    "run_as_group": USER,
-    # Volumes are the group's to write, whoever made them.
-    "fs_group": USER,
-    "seccomp_profile": {"type": "RuntimeDefault"},
-}
-
 RESTRICTED: core.SecurityContextArgsDict = {
     "allow_privilege_escalation": False,
     "read_only_root_filesystem": True,
@@ -36,6 +24,19 @@ ONE_MORE_FIRST: apps.DeploymentStrategyArgsDict = {
     "rolling_update": {"max_surge": 1, "max_unavailable": 0},
 }
 """The next pod takes over once it is ready: a new configuration costs no request."""
+
+
+def restricted(user: int | None) -> core.PodSecurityContextArgsDict:
+    """Of a pod that runs as this user, or as the one that the cluster assigns it."""
+    made: core.PodSecurityContextArgsDict = {
+        "run_as_non_root": True,
+        "seccomp_profile": {"type": "RuntimeDefault"},
+    }
+    if user is not None:
+        made["run_as_user"] = made["run_as_group"] = user
+        # Volumes are the group's to write, whoever made them.
+        made["fs_group"] = user
+    return made
 
 
 def digest(files: Mapping[str, str]) -> str:

@@ -41,7 +41,7 @@ def models(stack: config.Stack, ground: Ground, secrets: frozenset[str]) -> Iter
             "hfToken" in secrets or stack.names.hf_token_secret
         ):
             yield from _gated(model, at)
-        if model.image and not _is_pinned(model.image):
+        if model.image and not is_pinned(model.image):
             yield wrong(
                 f"{at}.image",
                 model.image,
@@ -82,7 +82,7 @@ def _over_limit(asked: config.Resources, target: Hardware, at: str, kind: str) -
         yield wrong(f"{at}.resources.requests.{kind}", requested, f"at most the limit, {limit}")
 
 
-def _is_pinned(image: str) -> bool:
+def is_pinned(image: str) -> bool:
     tag = image.rsplit("/", 1)[-1].partition("@")
     return bool(tag[2]) or tag[0].partition(":")[2] not in {
         "",

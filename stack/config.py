@@ -245,8 +245,9 @@ class Model(Section):
     """Memory of one replica's KV cache; left out, the hardware's default."""
     gated: bool | None = None
     """Whether downloading it takes a token; left out, what is known of its publisher."""
-    storage: Quantity = "20Gi"
-    """Disk that one replica may use for the model's files."""
+    storage: Quantity | None = None
+    """Disk that one replica may use for the model's files; left out, what a known model takes, or
+    20Gi."""
     image: Annotated[str, Field(pattern=r"^[\w.:/-]+(@sha256:[0-9a-f]{64})?$")] | None = None
     """Of the model server, instead of the release's; with a tag or digest that does not move."""
     resources: Resources = Resources()

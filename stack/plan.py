@@ -89,6 +89,8 @@ class Pool:
     objectives: tuple[Objective, ...]
     rewrites: tuple[Rewrite, ...]
     failure_mode: str
+    user: int | None
+    """Of its pods; None where the cluster assigns them one."""
     service_type: ServiceType
     """Of the endpoint picker's Service, which carries its metrics."""
     requests: Mapping[str, str]
@@ -105,6 +107,8 @@ class Front:
     replicas: int
     proxy: Proxy
     service_type: ServiceType
+    user: int | None
+    """Of its pods; None where the cluster assigns them one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +226,8 @@ class Service:
     hardware: Hardware
     pods: config.Pods
     account: str
+    user: int | None
+    """Of its pods; None where the cluster assigns them one."""
     startup_seconds: int
     deadline_seconds: int
     """How long a rollout may take before it counts as failed."""
@@ -251,11 +257,22 @@ class Monitors:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """What all replicas of a model hold together; upper bounds where `is_bound`."""
+
+    kv_tokens: int
+    at_once: Mapping[int, int]
+    """Tokens of a request, prompt and answer -> how many such requests."""
+    accelerators: int
+    is_bound: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     name: str
     id: str | None
-    capacity: str
-    """What all its replicas hold, as its users would say it."""
+    capacity: Capacity | str
+    """Or why it is not known."""
     pool: Pool
     front: Front | None
     service: Service

@@ -28,6 +28,8 @@ HF_TOKEN_SECRET = "llm-d-hf-token"  # noqa: S105 - the guides' name of the Secre
 # that a busy one takes what the node has.
 PICKER_REQUESTS = {"cpu": "250m", "memory": "512Mi"}
 PICKER_LIMITS = {"memory": "2Gi"}
+USER = 65532
+"""Any but root will do; this is the one that distroless images call nonroot."""
 FRONT_REPLICAS = 2
 """So that requests are taken while one is away."""
 
@@ -66,7 +68,7 @@ def plan(
         *checks.collisions(stack, models),
         *checks.lengths(models),
         *checks.claims(stack, target),
-        *routing.problems(stack),
+        *routing.problems(stack, release),
     ]
     if not problems:
         problems = [*size_checks.problems(stack, ground)]
@@ -108,6 +110,7 @@ def _model(
     hf_token_secret: str | None,
 ) -> Model:
     release = ground.release
+    user = None if getattr(stack.cluster, "assigns_users", False) else USER
     postfix = f"{stack.names.postfix}-{model.id}" if model.id else stack.names.postfix
     namespace = stack.names.namespace
     serving = {**release.serving_labels, "llm-d.ai/model": slug(model.name)}
@@ -142,6 +145,7 @@ def _model(
             objectives=routing.objectives(model),
             rewrites=routing.rewrites(model),
             failure_mode=model.scheduler.failure_mode,
+            user=user,
             service_type=cluster.service_type if cluster.is_local else ServiceType.CLUSTER_IP,
             requests=PICKER_REQUESTS,
             limits=PICKER_LIMITS,
@@ -152,6 +156,7 @@ def _model(
             replicas=FRONT_REPLICAS,
             proxy=gateway.proxy(release, behind),
             service_type=ServiceType(stack.gateway.service or cluster.service_type),
+            user=user,
         )
         if gateway.proxy
         else None,
@@ -162,6 +167,7 @@ def _model(
             namespace=namespace,
             labels=serving,
             hf_token_secret=hf_token_secret,
+            user=user,
         ),
         monitors=Monitors(
             interval=stack.monitoring.scrape_interval,

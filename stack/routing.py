@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from stack import config
 from stack.plan import Objective, Rewrite
 from stack.problems import unknown, wrong
+from stack.releases import Release
+
+REWRITES = "inferencemodelrewrites"
 
 
 def rewrites(model: config.Model) -> tuple[Rewrite, ...]:
@@ -21,9 +24,15 @@ def objectives(model: config.Model) -> tuple[Objective, ...]:
     return tuple(Objective(name=one.name, priority=one.priority) for one in model.objectives)
 
 
-def problems(stack: config.Stack) -> Iterator[str]:
+def problems(stack: config.Stack, release: Release) -> Iterator[str]:
     yield from _names(stack)
     for index, model in enumerate(stack.models):
+        if model.aliases and not any(REWRITES in them for them in release.picker_watches.values()):
+            yield wrong(
+                f"models[{index}].aliases",
+                "given",
+                f"none with release `{stack.release}`, whose endpoint picker rewrites no names",
+            )
         yield from _aliases(model, f"models[{index}]")
     taken: dict[str, str] = {}
     for index, model in enumerate(stack.models):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 
-from stack import config, lws, quantity, roles, scheduling, sizing, sources
+from stack import config, flags, lws, quantity, roles, scheduling, sizing, sources
 from stack.flags import flag
 from stack.ground import Ground
 from stack.hardware import Hardware
@@ -144,6 +144,8 @@ def problems(model: config.Model, ground: Ground, at: str) -> Iterator[str]:
                 yield wrong(f"{where}[{index}]", one, f"{key} instead")
             elif flag(one) in made:
                 yield wrong(f"{where}[{index}]", one, OURS)
+            elif flag(one) in flags.NUMBERS and not flags.number([one], flag(one)):
+                yield wrong(f"{where}[{index}]", one, "a number above 0")
     variables = {*own_environment(model, ground.target), *pod_fields(model, ground.target)}
     for name, value in model.env.items():
         if key := RESERVED.get(name):

@@ -75,11 +75,8 @@ def _layout(one: Asked, ground: Ground, at: str) -> Iterator[str]:
         return
     name, ranks = target.resource or target.claim, ground.on_node * target.ranks_per_device
     if name and parallel.on_node > ranks:
-        yield wrong(
-            f"{at}.{key}",
-            said,
-            f"at most {ranks}, the `{name}` of one node, or more `nodes` for each replica",
-        )
+        wider = "" if Feature.NODES in target.lacks else ", or more `nodes` for each replica"
+        yield wrong(f"{at}.{key}", said, f"at most {ranks}, the `{name}` of one node{wider}")
     elif target.whole_nodes and parallel.on_node != ranks:
         yield wrong(
             f"{at}.{key}",

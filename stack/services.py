@@ -20,6 +20,7 @@ def service(
     namespace: str,
     labels: Mapping[str, str],
     hf_token_secret: str | None,
+    user: int | None,
 ) -> Service:
     """`labels` are what the model's pool selects by."""
     target, release = ground.target, ground.release
@@ -44,6 +45,7 @@ def service(
         hardware=target,
         pods=model.pods,
         account=model.pods.service_account or name,
+        user=user,
         startup_seconds=startup,
         deadline_seconds=startup + MARGIN_SECONDS,
     )
@@ -121,7 +123,7 @@ def _files(model: config.Model, name: str) -> Files:
     repositories = (source, *map(sources.of, model.adapters))
     return Files(
         claim=claim,
-        size=model.storage,
+        size=sizing.storage(model),
         created=made,
         downloads=tuple(one.repository for one in repositories if one.repository and claim),
         job=f"{name}-prefetch",

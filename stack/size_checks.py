@@ -5,13 +5,19 @@ from dataclasses import replace
 
 from pydantic.alias_generators import to_camel
 
-from stack import capacity, config, roles, sizing
+from stack import capacity, config, quantity, roles, sizing
 from stack.capacity import Fit
+from stack.capacity.fit import gib
 from stack.ground import Ground
+from stack.hardware import Feature
 from stack.problems import unknown, wrong
 from stack.roles import Asked
 
 SUGGESTIONS = 3
+ALL = 100
+"""More than there can be."""
+OF_A_ROLE = frozenset({"nodes", "replicas", "tensor_parallel"})
+"""What prefill says for itself."""
 
 
 def problems(stack: config.Stack, ground: Ground) -> Iterator[str]:
@@ -28,6 +34,7 @@ def problems(stack: config.Stack, ground: Ground) -> Iterator[str]:
                     yield from _fp8(model, found, at)
                 if found.problem:
                     yield _too_large(model, role, found, ground, at)
+        yield from _disk(model, at)
 
 
 def _accelerator(ground: Ground) -> Iterator[str]:
@@ -42,6 +49,14 @@ def _accelerator(ground: Ground) -> Iterator[str]:
         yield wrong(
             path, said, f"`{ground.target.accelerator}`, or left out: `{ground.hardware}` is that"
         )
+
+
+def _disk(model: config.Model, at: str) -> Iterator[str]:
+    """Files of a known model that do not fit where they are downloaded to."""
+    key, said = ("claim.size", model.claim.size) if model.claim else ("storage", model.storage)
+    takes = sizing.weights(model)
+    if said and takes and quantity.parse(said) < takes:
+        yield wrong(f"{at}.{key}", said, f"at least {gib(takes)}, the size of its weights")
 
 
 def _fp8(model: config.Model, found: Fit, at: str) -> Iterator[str]:
@@ -92,21 +107,31 @@ def _where(model: config.Model, role: Asked, found: Fit, at: str) -> tuple[str, 
             own = "" if model.max_model_len else ", the model's own"
             return f"{at}.maxModelLen", f"{found.max_model_len}{own}"
         case "kv_cache":
-            return f"{at}.kvCache", model.kv_cache or f"{found.settings.kv_cache}, the default"
+            default = f"{int(found.settings.kv_cache or 0) // 2**20}Mi, the default"
+            return f"{at}.kvCache", model.kv_cache or default
         case _:
             return f"{at}.name", model.name
 
 
 def _changes(model: config.Model, role: Asked, found: Fit, ground: Ground) -> list[capacity.Change]:
+    """On as many nodes for a replica as there are, or as few more as it takes."""
     lacks = {str(feature) for feature in ground.target.lacks}
-    room = ground.room(role.parallel)
-    possible = [
-        change
-        for change in capacity.changes(found, room, role.replicas, count=100)
-        if _allowed(model, role, change.fit.settings.tensor_parallel, ground)
-        and not lacks & {to_camel(name) for name in change.values}
-    ]
-    return possible[:SUGGESTIONS]
+    most = ground.nodes.count if ground.nodes and Feature.NODES not in lacks else 1
+    for nodes in range(role.parallel.nodes, max(most, role.parallel.nodes) + 1):
+        wider = replace(role, parallel=replace(role.parallel, nodes=nodes))
+        possible = [
+            change
+            for change in capacity.changes(found, ground.room(wider.parallel), role.replicas, ALL)
+            if _allowed(model, wider, change.fit.settings.tensor_parallel, ground)
+            and not lacks & {to_camel(name) for name in change.values}
+        ]
+        if possible:
+            more = {"nodes": nodes} if nodes > role.parallel.nodes else {}
+            return [
+                replace(change, values={**more, **change.values})
+                for change in possible[:SUGGESTIONS]
+            ]
+    return []
 
 
 def _allowed(model: config.Model, role: Asked, tensor: int, ground: Ground) -> bool:
@@ -122,7 +147,7 @@ def _said(change: capacity.Change, role: Asked) -> str:
     """In the stack file's own keys."""
     own = role.at.removeprefix(".") + "." if role.at else ""
     values = {
-        (own if name in {"tensor_parallel", "replicas"} else "") + to_camel(name): (
+        (own if name in OF_A_ROLE else "") + to_camel(name): (
             f"{int(value) // 2**20}Mi" if name == "kv_cache" else value
         )
         for name, value in change.values.items()

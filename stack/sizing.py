@@ -12,14 +12,17 @@ from stack import capacity, config, flags, hardware, quantity, roles, sources
 from stack.capacity import Fit, Settings, Shape
 from stack.ground import Ground
 from stack.hardware import Hardware
+from stack.plan import Capacity
 from stack.problems import wrong
 from stack.releases import Release
 from stack.roles import Asked
 
 RESERVED: Mapping[str, Decimal] = {"cpu": Decimal(2), "memory": Decimal(4 * 2**30)}
 """Of each node, beside its model servers: gateway, endpoint pickers, monitoring, Kubernetes."""
-UTILIZATION, BATCHED = "--gpu-memory-utilization", "--max-num-batched-tokens"
-"""Arguments that change what fits."""
+LENGTHS = (1024, 8192)
+"""Tokens of requests that are counted, beside the longest."""
+UNKNOWN_STORAGE, DISK = "20Gi", 1.15
+"""Disk of a model of unknown size; of others, their weights' size times this."""
 STEPS: Mapping[str, Decimal] = {"cpu": Decimal("0.5"), "memory": Decimal(2**30)}
 """What a share of a node is rounded down to."""
 CPU_SERVER = 4 * 2**30
@@ -99,9 +102,8 @@ def kv_cache(model: config.Model, role: Asked, target: Hardware) -> str | None:
     limit = role.resources.limits.memory or target.limits["memory"]
     if model.kv_cache or not target.kv_cache:
         return model.kv_cache
-    known = _shape(model)
-    weights = sum(known.weights(2)) if known else float(quantity.parse(limit)) / 2
-    left = int((float(quantity.parse(limit)) - weights - CPU_SERVER) // 2**20)
+    memory = float(quantity.parse(limit))
+    left = int((memory - (weights(model) or memory / 2) - CPU_SERVER) // 2**20)
     return _capped(target.kv_cache, f"{left}Mi") if left > 0 else target.kv_cache
 
 
@@ -112,8 +114,7 @@ def startup_seconds(model: config.Model, ground: Ground) -> int:
     """
     if ground.target.server == "simulator":
         return ground.target.startup_seconds
-    known = _shape(model)
-    size = sum(known.weights(2)) if known else float(quantity.parse(model.storage))
+    size = weights(model) or float(quantity.parse(storage(model)))
     mbps = (ground.nodes or _USUAL).download_mbps
     return ground.target.startup_seconds + int(size * 8 / (mbps * 1e6) + size / READ_BYTES)
 
@@ -134,12 +135,36 @@ def measured(model: config.Model, role: Asked, ground: Ground) -> Fit | str:
     return capacity.fit(shape, device, _settings(model, role, ground))
 
 
-def holds(model: config.Model, ground: Ground) -> str:
-    """What all replicas that answer can serve, for a person."""
-    found = measured(model, next(roles.asked(model)), ground)
-    return (
-        f"not known: {found}" if isinstance(found, str) else capacity.served(found, model.replicas)
+def holds(model: config.Model, ground: Ground) -> Capacity | str:
+    """What all replicas that answer can serve; the accelerators are those of all its pods."""
+    decode, *_ = asked = [*roles.asked(model)]
+    found = measured(model, decode, ground)
+    if isinstance(found, str):
+        return found
+    copies = decode.replicas * decode.parallel.data
+    lengths = {*(one for one in LENGTHS if one < found.max_model_len), found.max_model_len}
+    return Capacity(
+        kv_tokens=copies * found.kv_tokens,
+        at_once={one: int(copies * found.concurrency_at(one)) for one in sorted(lengths)},
+        accelerators=sum(
+            role.pods * ground.target.devices(role.parallel.on_node) for role in asked
+        ),
+        is_bound=not found.known,
     )
+
+
+def storage(model: config.Model) -> str:
+    """Disk for a model's files; left out, what they take and some more for what is beside them."""
+    takes = weights(model)
+    if model.storage or not takes:
+        return model.storage or UNKNOWN_STORAGE
+    return f"{int(DISK * takes // 2**30) + 1}Gi"
+
+
+def weights(model: config.Model) -> float | None:
+    """Bytes of a model's files, as published; None where they are not known."""
+    known = _shape(model)
+    return sum(known.weights(2)) if known else None
 
 
 def _automatic(model: config.Model, ground: Ground) -> config.Model:
@@ -190,19 +215,18 @@ def _settings(model: config.Model, role: Asked, ground: Ground) -> Settings:
     target, release = ground.target, ground.release
     cache = kv_cache(model, role, target)
     arguments = (*target.args, *model.args, *role.args)
-    share = flags.said(arguments, UTILIZATION)
-    batched = flags.said(arguments, BATCHED)
+    share, batched = (flags.number(arguments, name) for name in flags.NUMBERS)
     usual = target.memory_utilization or release.memory_utilization
     return Settings(
         tensor_parallel=role.parallel.tensor,
         data_parallel=role.parallel.data,
-        expert_parallel=flags.said(arguments, "--enable-expert-parallel") is not None,
+        expert_parallel=flags.has(arguments, "--enable-expert-parallel"),
         max_model_len=model.max_model_len,
         dtype=model.dtype or target.dtype or "bfloat16",
         quantization=model.quantization,
         kv_cache_dtype=model.kv_cache_dtype or target.kv_cache_dtype or "auto",
         kv_cache=int(quantity.parse(cache)) if cache else None,
-        gpu_memory_utilization=float(share) if share else usual,
+        gpu_memory_utilization=share or usual,
         max_num_batched_tokens=int(batched) if batched else Settings.max_num_batched_tokens,
         reserves_graphs=release.reserves_graphs,
     )
@@ -222,7 +246,9 @@ def _pods_on_a_node(target: Hardware, stack: config.Stack, nodes: config.Nodes) 
 def _share(kind: str, amount: str, pods: int) -> str:
     share = max(Decimal(), quantity.parse(amount) - RESERVED[kind]) / pods
     whole = max(1, share // STEPS[kind]) * STEPS[kind]
-    return f"{int(whole * 1000)}m" if kind == "cpu" else f"{int(whole // 2**30)}Gi"
+    if kind == "cpu":
+        return str(int(whole)) if whole == int(whole) else f"{int(whole * 1000)}m"
+    return f"{int(whole // 2**30)}Gi"
 
 
 def _capped(amount: str, most: str | None) -> str:

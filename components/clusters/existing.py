@@ -28,6 +28,8 @@ class Settings(config.Cluster):
     """What the cluster has for pods; left out, nothing is checked against it."""
     version: Annotated[str, Field(pattern=r"^1\.\d+$")] | None = None
     """Of Kubernetes, like `1.33`; left out, nothing is checked against it."""
+    assigns_users: bool = False
+    """Whether it says which user a namespace's pods run as, and no other: OpenShift does."""
 
 
 def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> Access:

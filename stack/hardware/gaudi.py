@@ -1,6 +1,6 @@
 """Intel Gaudi, whose cards pods claim: Intel's resource driver has to be on the cluster."""
 
-from stack.hardware import Hardware
+from stack.hardware import Feature, Hardware
 
 TARGET = Hardware(
     args=("--block-size=128", "--max-num-seqs=256"),
@@ -20,4 +20,5 @@ TARGET = Hardware(
     node_devices=8,
     node_labels={"kubernetes.io/arch": "amd64"},
     startup_seconds=2400,
+    lacks={Feature.PREFILL: "its image has no NIXL, by which the KV cache is handed over"},
 )

@@ -18,5 +18,9 @@ TARGET = Hardware(
     tolerates=("google.com/tpu",),
     # XLA compiles a program for every shape before the first request.
     startup_seconds=3600,
-    lacks={Feature.QUANTIZATION: "vLLM on TPU takes weights as they were published"},
+    lacks={
+        Feature.QUANTIZATION: "vLLM on TPU takes weights as they were published",
+        Feature.NODES: "a replica over several machines takes a slice of another topology",
+        Feature.PREFILL: "vLLM on TPU has no NIXL, by which the KV cache is handed over",
+    },
 )
