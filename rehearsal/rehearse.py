@@ -45,7 +45,6 @@ def rehearse(stack: str, places: Places, folder: Path, cluster: Cluster) -> bool
     _tell(_named("warning", stage.warnings(objects)) or ["warnings of the API server: none"])
     problems += shown.problems
     problems += _act(pulumi, "down")
-    stage.strike()
     problems += (f"left behind: {one}" for one in left(stage, before))
     _tell(_named("problem", problems) or ["all pods are placed; destroyed, and nothing is left"])
     return not problems

@@ -124,18 +124,14 @@ class Stage:
         if waiting := [volume(one) for one in claims if one["status"]["phase"] == "Pending"]:
             self._apply(waiting)
 
-    def strike(self) -> None:
-        """Remove what was provided while the stack was there."""
-        gone = ("--ignore-not-found", "--wait=false")
-        self._kubectl("delete", "persistentvolumes", f"--selector={PROVISIONED}", *gone)
-
     def inventory(self) -> dict[str, str]:
-        """UID -> kind, namespace and name of everything that there is."""
+        """UID -> kind, namespace and name of everything that there is and was not provided."""
         kinds = self._kubectl("api-resources", "--verbs=list", "--output=name").split()
         counted = ",".join(kind for kind in kinds if kind not in UNCOUNTED)
         row = "{.metadata.uid}{' '}{.kind}{' '}{.metadata.namespace}{'/'}{.metadata.name}{'\\n'}"
         rows = self._kubectl(
             *("get", counted, "--all-namespaces", "--ignore-not-found"),
+            f"--selector={PROVISIONED.replace('=', '!=')}",
             *("-o", f"jsonpath={{range .items[*]}}{row}{{end}}"),
         )
         pairs = (line.split(" ", 1) for line in rows.splitlines())

@@ -56,6 +56,14 @@ def test_nodes_are_those_that_the_stack_file_declares() -> None:
     assert found.nodes[0].allocatable["cpu"] == "64"
 
 
+def test_what_else_it_says_of_its_cluster_stays() -> None:
+    said = {"kind": "existing", "context": "somewhere", "assignsUsers": True, "version": "1.33"}
+
+    found = read(cluster=said).config["llm-d:cluster"]
+
+    assert found == said | {"context": CONTEXT, "kubeconfig": str(KUBECONFIG)}
+
+
 @pytest.mark.parametrize(("replicas", "machines"), [(2, 2), (17, 4), (50, 8)])
 def test_where_it_declares_none_there_are_as_many_as_the_stack_needs(
     replicas: int, machines: int

@@ -6,6 +6,9 @@ import pytest
 from recording import STACKS, stack_config
 from staged import THEIRS, WELL, Rehearse
 
+from embedded.cluster import Cluster
+from rehearsal.stage import Stage
+
 pytestmark = pytest.mark.engine
 
 EXISTING = {"kind": "existing", "context": "somewhere"}
@@ -110,3 +113,27 @@ def test_what_a_stack_counts_on_is_there(rehearse: Rehearse) -> None:
     shown = rehearse({**blocks, "names": {"createNamespace": False}})
 
     assert shown.well, shown.said
+
+
+def test_the_api_server_s_warnings_are_told_with_their_object(stage: Cluster) -> None:
+    twice = [{"name": "A", "value": value} for value in ("1", "2")]
+    labels = {"app": "web"}
+    container = {"name": "web", "image": "docker.io/library/nginx:1.29", "env": twice}
+    server = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+    settings = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings", "namespace": "default"},
+    }
+
+    [warning] = Stage(stage).warnings([settings, server, settings])
+
+    assert warning.startswith("deployment.apps/web: spec.template.spec.containers[0].env[1]: hides")
