@@ -35,7 +35,7 @@ def test_every_pod_of_a_stack_file_is_placed_and_nothing_is_left(
     assert shown.well, shown.said
     assert shown.line("all pods") == WELL
     assert shown.line("warnings of") == "warnings of the API server: none"
-    servers = [node for pod, node, _ in shown.placed if pod.startswith("ms-")]
+    servers = [pod for pod, _, _ in shown.placed if "-modelservice-decode-" in pod]
     assert len(servers) == sum(one.get("replicas", 1) for one in blocks["models"])
     assert all(node.startswith("node-") for _, node, _ in shown.placed)
 
@@ -93,7 +93,7 @@ def test_volumes_are_provided_and_jobs_end(rehearse: Rehearse) -> None:
 
     assert shown.well, shown.said
     assert "PersistentVolumeClaim 1" in shown.said
-    assert "Job 1" in shown.said
+    assert [asks for pod, _, asks in shown.placed if "-prefetch-" in pod] == ["it has ended"]
 
 
 def test_a_replica_over_several_machines_is_said_not_to_be_rehearsed(rehearse: Rehearse) -> None:
