@@ -12,13 +12,12 @@ from embedded.cluster import Cluster
 from rehearsal import program, report, scene, script
 from rehearsal.scene import Scene
 from rehearsal.script import Script
-from rehearsal.stage import Stage, surroundings
+from rehearsal.stage import PAUSE_SECONDS, Stage, surroundings
 from stack.releases import releases
 from tools.places import Places
 from tools.stack import ACTIONS, Pulumi
 
 SIMULATED = "pods of a rehearsal are to be placed, not to run"
-PAUSE_SECONDS = 0.3
 QUIET_SECONDS = 5.0
 """Without any change, after which what is missing will not come."""
 MOST_SECONDS = 60.0

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,10 @@ UNCOUNTED = frozenset(
 """What comes and goes by itself."""
 PROVISIONED = "app.kubernetes.io/managed-by=rehearsal"
 """Label of the volumes that a storage class would have made."""
+ESTABLISHED = """{{range .items}}{{$is := "False"}}{{range .status.conditions}}\
+{{if eq .type "Established"}}{{$is = .status}}{{end}}{{end}}{{$is}} {{end}}"""
+"""Of each definition whether the API server serves it: True or False."""
+PAUSE_SECONDS = 0.3
 SECONDS = 60.0
 """For one command of kubectl, which answers at once while the API server does."""
 
@@ -108,8 +113,9 @@ class Stage:
         self.cluster.up(script.nodes)
         if objects:
             self._apply(objects)
-            if any(one["kind"] == DEFINITION for one in objects):
-                self._kubectl("wait", "--for=condition=Established", "crds", "--all")
+            # Not `kubectl wait`, which fails at one that has no conditions yet.
+            while "False" in self._kubectl("get", "crds", "-o", f"go-template={ESTABLISHED}"):
+                time.sleep(PAUSE_SECONDS)
 
     def _apply(self, objects: Sequence[Object]) -> None:
         self._kubectl("apply", "--server-side", "--filename=-", stdin=listed(objects))
