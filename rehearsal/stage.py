@@ -113,9 +113,19 @@ class Stage:
         self.cluster.up(script.nodes)
         if objects:
             self._apply(objects)
-            # Not `kubectl wait`, which fails at one that has no conditions yet.
-            while "False" in self._kubectl("get", "crds", "-o", f"go-template={ESTABLISHED}"):
-                time.sleep(PAUSE_SECONDS)
+            self._await_definitions()
+
+    def _await_definitions(self) -> None:
+        # Not by `kubectl wait`, which fails at one that has no conditions yet.
+        deadline = time.monotonic() + SECONDS
+        while "False" in self._kubectl("get", "crds", "-o", f"go-template={ESTABLISHED}"):
+            if time.monotonic() > deadline:
+                raise Missing(
+                    "definitions of the rehearsal",
+                    f"the API server did not serve all of them after {SECONDS:.0f} s",
+                    way_out="rehearse again when this machine has less to do",
+                )
+            time.sleep(PAUSE_SECONDS)
 
     def _apply(self, objects: Sequence[Object]) -> None:
         self._kubectl("apply", "--server-side", "--filename=-", stdin=listed(objects))
@@ -157,15 +167,22 @@ class Stage:
     ) -> "subprocess.CompletedProcess[str]":
         cache = f"--cache-dir={self.cluster.root / 'kubectl'}"
         where = (f"--kubeconfig={self.cluster.kubeconfig}", f"--context={CONTEXT}", cache)
-        return subprocess.run(  # noqa: S603 - our words, and no shell reads them
-            [tools.resolve("kubectl"), *where, *words],
-            input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        try:
+            return subprocess.run(  # noqa: S603 - our words, and no shell reads them
+                [tools.resolve("kubectl"), *where, *words],
+                input=stdin,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                timeout=SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Missing(
+                f"kubectl {words[0]}",
+                f"no answer from the rehearsal's control plane after {SECONDS:.0f} s",
+                way_out="rehearse again when this machine has less to do",
+            ) from error
 
     def _kubectl(self, *words: str, stdin: str = "") -> str:
         done = self._run(*words, stdin=stdin)
