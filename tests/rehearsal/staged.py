@@ -54,8 +54,8 @@ def on(cluster: Cluster, root: Path, capsys: pytest.CaptureFixture[str]) -> Rehe
         (folder := root / "rehearsal").mkdir()
         well = rehearse("tried", places(root / "clone", "tried", blocks), folder, cluster)
         for gone in (
-            ("crds,persistentvolumes", "--all"),
             ("namespace", NAMESPACE),
+            ("crds,persistentvolumes", "--all"),
             ("priorityclass", THEIRS),
         ):
             subprocess.run(  # noqa: S603 - our own words
