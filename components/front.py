@@ -6,6 +6,7 @@ import pulumi_kubernetes.meta.v1 as meta
 from components.pods import (
     DRAIN,
     DRAIN_SECONDS,
+    END_SECONDS,
     ONE_MORE_FIRST,
     RESTRICTED,
     digest,
@@ -13,9 +14,6 @@ from components.pods import (
     restricted,
 )
 from stack import plan
-
-END_SECONDS = 5
-"""To close what is open, once a pod has drained."""
 
 
 class Front(pulumi.ComponentResource):

@@ -10,6 +10,7 @@ import pulumi_kubernetes.rbac.v1 as rbac
 from components.pods import (
     DRAIN,
     DRAIN_SECONDS,
+    END_SECONDS,
     ONE_MORE_FIRST,
     RESTRICTED,
     digest,
@@ -29,8 +30,6 @@ HEALTH = "inference-extension"
 TOKENIZERS = "/tmp"  # noqa: S108 - in a pod
 CONFIG_DIR = "/config"
 CONFIG_FILE = "default-plugins.yaml"
-END_SECONDS = 10
-"""To close what is open, once a pod has drained."""
 
 
 class InferencePool(pulumi.ComponentResource):
@@ -293,6 +292,7 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
             "grpc": {"port": HEALTH_PORT, "service": alive},
             "initial_delay_seconds": 5,
             "period_seconds": 10,
+            "termination_grace_period_seconds": END_SECONDS,
         },
         "readiness_probe": {"grpc": {"port": HEALTH_PORT, "service": ready}, "period_seconds": 2},
         "resources": {"requests": dict(pool.requests), "limits": dict(pool.limits)},

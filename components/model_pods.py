@@ -5,14 +5,22 @@ from collections.abc import Mapping
 import pulumi_kubernetes.core.v1 as core
 import pulumi_kubernetes.meta.v1 as meta
 
-from components.pods import DRAIN, DRAIN_SECONDS, RESTRICTED, restricted, spread, token
+from components.pods import (
+    DRAIN,
+    DRAIN_SECONDS,
+    END_SECONDS,
+    RESTRICTED,
+    restricted,
+    spread,
+    token,
+)
 from stack import plan
 from stack.hardware import Hardware
 
 DEVICES = "devices"
 """What a pod calls its claim."""
 STARTUP_PROBE_SECONDS = 5
-END_SECONDS = 30
+ENGINE_SECONDS = 30
 """To end the engine and give its devices back, once a pod has drained."""
 
 
@@ -49,7 +57,7 @@ def pod(
     service: plan.Service, role: plan.Role, container: core.ContainerArgsDict
 ) -> core.PodSpecArgsDict:
     spec = placed(service, [container], volumes(service, writes=False))
-    spec["termination_grace_period_seconds"] = DRAIN_SECONDS + END_SECONDS
+    spec["termination_grace_period_seconds"] = DRAIN_SECONDS + ENGINE_SECONDS
     if groups := service.hardware.supplemental_groups:
         spec["security_context"] = {
             **restricted(service.user),
@@ -104,7 +112,10 @@ def server(service: plan.Service, role: plan.Role) -> core.ContainerArgsDict:
         "ports": [{"name": service.port_name, "container_port": role.port, "protocol": "TCP"}],
         "lifecycle": DRAIN,
         "startup_probe": startup_probe(service),
-        "liveness_probe": probe(service, "/health", seconds=10),
+        "liveness_probe": {
+            **probe(service, "/health", seconds=10),
+            "termination_grace_period_seconds": END_SECONDS,
+        },
         "readiness_probe": probe(service, "/v1/models", seconds=5),
         "resources": resources(role),
         "security_context": security(service.hardware),

@@ -16,6 +16,9 @@ DRAIN_SECONDS = 30
 """Between a pod's leaving and its end: nobody sends it anything new by then, and most answers that
 it has begun are given."""
 
+END_SECONDS = 10
+"""To close what is open: once a pod has drained, or when it does not answer any more."""
+
 DRAIN: core.LifecycleArgsDict = {"pre_stop": {"sleep": {"seconds": DRAIN_SECONDS}}}
 """Servers that end at once when they are told to, with whatever they are doing."""
 

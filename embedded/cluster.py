@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any
 
 from embedded.agent import this_machine
 from embedded.agent.machine import MachineError
+from embedded.troubles import troubles
 from tools.places import here
 from tools.process import command_line
 
@@ -31,6 +33,9 @@ AGENT = "agent"
 STAGES = Path(__file__).with_name("kwok.yaml")
 NODE_NETWORK = "198.18.0"
 """The first addresses of the pods' network, which no pod gets."""
+
+TO_ITS_END = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"
+"""A program that runs another one, and keeps what it inherits to itself."""
 
 DEVICES = "deviceclasses,resourceslices"
 OURS = "app.kubernetes.io/managed-by=embedded"
@@ -86,25 +91,26 @@ class Cluster:
 
         `port` is the API server's; None takes a free one. It is fixed when the cluster is made.
         """
-        with self._locked():
+        with self._locked() as lock:
             if self._complete.exists():
-                self._start()
+                self._start(lock)
             else:
                 self._remove()
-                self._create(port)
+                self._create(lock, port)
                 self._complete.touch()
-            agent = self._start_agent()
+            self._start_agent()
             self._apply(nodes)
-            self._await_agent(agent)
+            self._await_agent()
             return self._uid()
 
     def start(self) -> None:
         """Start a cluster that was stopped, or lost its processes to a reboot or a crash."""
-        with self._locked():
+        with self._locked() as lock:
             if not self._complete.exists():
                 raise ClusterError("there is no embedded cluster yet: `make up` makes one")
-            self._start()
-            self._await_agent(self._start_agent())
+            self._start(lock)
+            self._start_agent()
+            self._await_agent()
 
     def stop(self) -> None:
         """End the processes, the pods' too, and keep the data."""
@@ -133,9 +139,14 @@ class Cluster:
         except FileNotFoundError:
             return ""
 
+    def troubles(self) -> list[str]:
+        """What a person should know of what runs on it, a line each."""
+        listed = self._kubectl("get", "pods,services", "--all-namespaces", "--output=json")
+        return [*troubles(json.loads(listed)["items"])]
+
     # -- steps, all under the lock
 
-    def _create(self, port: int | None) -> None:
+    def _create(self, lock: int, port: int | None) -> None:
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         ports = dict(zip(("etcd", "peer", "kcm", "scheduler", "kwok"), _free_ports(5), strict=True))
         api = port or _free_ports(1)[0]
@@ -160,6 +171,7 @@ class Cluster:
             "kwok-controller": {"server-address": f"127.0.0.1:{ports['kwok']}"},
         }
         self._kwokctl(
+            lock,
             "create",
             "cluster",
             f"--config={STAGES}",
@@ -181,20 +193,21 @@ class Cluster:
         self.kubeconfig.chmod(0o600)
         self._wait()
 
-    def _start(self) -> None:
+    def _start(self, lock: int) -> None:
         if not self._serves():
             self._stop_components()
-            self._kwokctl("start", "cluster")
+            self._kwokctl(lock, "start", "cluster")
             self._wait()
 
-    def _start_agent(self) -> "subprocess.Popen[bytes] | None":
-        """Have the agent run; what one before it had running is taken over. None if it runs."""
+    def _start_agent(self) -> None:
+        """Have the agent run; what one before it had running is taken over."""
         if self._pid(AGENT):
-            return None
+            return
         self._agent_said.unlink(missing_ok=True)
         interpreter = here().venv / "bin" / "python"
+        record = self._home / "pids" / f"{AGENT}.pid"
         with self._log(AGENT).open("ab") as log:
-            agent = subprocess.Popen(  # noqa: S603 - our own words
+            subprocess.Popen(  # noqa: S603 - our own words
                 # It needs the Kubernetes client, which the interpreter of this process may lack.
                 [interpreter, "-m", "embedded.agent", self.root, self.simulate],
                 cwd=Path(__file__).parents[1],
@@ -204,14 +217,15 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # It has the cluster's lock until it is itself: if this process is killed now, the
+                # next one finds either no agent or its number.
+                preexec_fn=lambda: record.write_text(f"{os.getpid()}"),  # noqa: PLW1509 - one thread
             )
-        (self._home / "pids" / f"{AGENT}.pid").write_text(str(agent.pid))
-        return agent
 
-    def _await_agent(self, agent: "subprocess.Popen[bytes] | None") -> None:
+    def _await_agent(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while not self._agent_said.exists():
-            if agent and agent.poll() is not None:
+            if not self._pid(AGENT):
                 raise ClusterError(self._why(AGENT))
             if time.monotonic() > deadline:
                 raise ClusterError(
@@ -292,6 +306,8 @@ class Cluster:
             time.sleep(0.1)
         # Admission needs it for every pod, and a controller makes it a moment later.
         while not self._kubectl("get", "serviceaccount", "default", "--ignore-not-found"):
+            if time.monotonic() > deadline or not self._pid("kube-controller-manager"):
+                raise ClusterError(self._why("kube-controller-manager"))
             time.sleep(0.1)
 
     def _why(self, component: str) -> str:
@@ -330,41 +346,58 @@ class Cluster:
     def _log(self, component: str) -> Path:
         return self._home / "logs" / f"{_file(component)}.log"
 
-    def _kwokctl(self, *arguments: str) -> None:
-        self._run("kwokctl", f"--name={NAME}", *arguments)
+    def _kwokctl(self, lock: int, *arguments: str) -> None:
+        """Run it to its end even if this process is killed: until then it has the cluster's lock.
+
+        What it has half started nobody else could find.
+        """
+        with (self.root / "kwokctl.log").open("w+") as said:
+            done = subprocess.run(  # noqa: S603 - arguments are ours, and no shell reads them
+                [
+                    *(sys.executable, "-S", "-c", TO_ITS_END),
+                    *(self.tools("kwokctl"), f"--name={NAME}", *arguments),
+                ],
+                env=os.environ | {"KWOK_WORKDIR": str(self.root / "kwok")},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                check=False,
+                pass_fds=(lock,),
+                # What it starts outlives the command that made it.
+                start_new_session=True,
+            )
+            if done.returncode:
+                said.seek(0)
+                raise ClusterError(f"kwokctl failed: {_message(_last(said.read()))}")
 
     def _kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """What it prints. ClusterError with its last words where it fails."""
         reaching = (
             f"--kubeconfig={self.kubeconfig}",
             f"--context={CONTEXT}",
             f"--cache-dir={self.root / 'kubectl'}",
         )
-        return self._run("kubectl", *reaching, *arguments, stdin=stdin)
-
-    def _run(self, tool: str, *arguments: str, stdin: str = "") -> str:
-        """What the tool prints. ClusterError with its last words where it fails."""
         done = subprocess.run(  # noqa: S603 - arguments are ours, and no shell reads them
-            [self.tools(tool), *arguments],
-            env=os.environ | {"KWOK_WORKDIR": str(self.root / "kwok")},
+            [self.tools("kubectl"), *reaching, *arguments],
             input=stdin,
             capture_output=True,
             text=True,
             check=False,
-            # What kwokctl starts outlives the command that made it.
-            start_new_session=True,
         )
         if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise ClusterError(f"{tool} failed: {_message(last)}")
+            raise ClusterError(f"kubectl failed: {_message(_last(done.stderr))}")
         return done.stdout
 
     @contextlib.contextmanager
-    def _locked(self) -> Generator[None]:
-        """One at a time: two that start together must not both make the cluster."""
+    def _locked(self) -> Generator[int]:
+        """One at a time: two that start together must not both make the cluster.
+
+        The open file that is the lock: whoever inherits it has the lock too.
+        """
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.root / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            yield lock.fileno()
 
 
 def _list(items: Sequence[Mapping[str, Any]]) -> str:
@@ -438,6 +471,10 @@ def _flag(component: str) -> str:
 
 _file = _flag
 """kwokctl names a component's pid and log file as it does its flags."""
+
+
+def _last(said: str) -> str:
+    return (said.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def _message(line: str) -> str:

@@ -55,8 +55,6 @@ class GatewayKind:
     crds: frozenset[str]
     """Bundles of the release that have to be there before it."""
     proxy: Callable[[Release, Behind], Proxy] | None = None
-    endpoints: int = 1
-    """How many pods it can use for one request: where it retries, more than the first."""
 
 
 class ServiceType(StrEnum):

@@ -139,7 +139,7 @@ def _model(
             image=release.endpoint_picker,
             args=release.picker_args,
             replicas=model.scheduler.replicas,
-            picker_config=scheduling.picker_config(model, release, endpoints=gateway.endpoints),
+            picker_config=scheduling.picker_config(model, release),
             reads_tokenizer=scheduling.KV_EVENTS in scheduling.types(model),
             hf_token_secret=hf_token_secret,
             objectives=routing.objectives(model),

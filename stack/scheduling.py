@@ -11,23 +11,15 @@ from stack.problems import unknown, wrong
 from stack.releases import Release
 from stack.schedulers import REPOSITORY, Plugin, Scheduler, schedulers
 
-DEFAULT_PICKER = "max-score-picker"
-
-
 DISAGGREGATED = "pd-profile-handler"
 KV_EVENTS = "precise-prefix-cache-scorer"
 PREFILL_DECODE = "prefill-decode"
 
 
-def picker_config(model: config.Model, release: Release, *, endpoints: int) -> str:
-    """EndpointPickerConfig as YAML.
-
-    `endpoints` is how many pods the picker names for each request, the best first: a gateway that
-    retries goes on to the next.
-    """
+def picker_config(model: config.Model, release: Release) -> str:
+    """EndpointPickerConfig as YAML."""
     asked = model.scheduler
     body = _listed(asked) if asked.plugins else _preset(model, release)
-    _name_several(body, endpoints)
     return yaml.safe_dump(
         {
             "apiVersion": release.picker_config_api,
@@ -185,28 +177,6 @@ def _listed(asked: config.Scheduler) -> dict[str, Any]:
         "plugins": [_plugin(one.type, one.name, one.parameters) for one in asked.plugins],
         "schedulingProfiles": profiles or [everything],
     }
-
-
-def _name_several(body: dict[str, Any], endpoints: int) -> None:
-    """Have the picker of each profile name as many pods as the gateway can use.
-
-    A profile without a picker gets the one that it would have had; a number that the stack file
-    gives stays.
-    """
-    pickers = {one.get("name", one["type"]): one for one in body["plugins"] if _is_picker(one)}
-    for profile in body["schedulingProfiles"]:
-        if not any(one["pluginRef"] in pickers for one in profile["plugins"]):
-            if DEFAULT_PICKER not in pickers:
-                pickers[DEFAULT_PICKER] = _plugin(DEFAULT_PICKER, None, {})
-                body["plugins"].append(pickers[DEFAULT_PICKER])
-            profile["plugins"].append(_reference(DEFAULT_PICKER, None))
-    if endpoints > 1:
-        for plugin in pickers.values():
-            plugin["parameters"] = {"maxNumOfEndpoints": endpoints, **plugin.get("parameters", {})}
-
-
-def _is_picker(plugin: Mapping[str, Any]) -> bool:
-    return plugin["type"].endswith("-picker")
 
 
 def _plugin(kind: str, name: str | None, parameters: Mapping[str, Any]) -> dict[str, Any]:

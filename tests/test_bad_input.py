@@ -98,7 +98,7 @@ def test_every_problem_is_told_at_once() -> None:
         (
             {"llm-d:cluster": {"kind": "embedded", "prot": 6443}},
             (
-                "`cluster.prot` is not a known key, expected context, kind, kubeconfig, nodes, "
+                "`cluster.prot` is not a known key, expected assignsUsers, context, kind, kubeconfig, nodes, "
                 "port, version; did you mean `port`?"
             ),
         ),

@@ -38,19 +38,7 @@ def test_the_default_weighs_queue_cache_use_and_prefixes_as_llm_d_does() -> None
         "queue-scorer": 2,
         "kv-cache-utilization-scorer": 2,
         "prefix-cache-scorer": 3,
-        "max-score-picker": None,
     }
-
-
-@pytest.mark.parametrize("preset", schedulers())
-def test_a_preset_names_several_pods_so_that_the_gateway_can_go_on_to_the_next(preset: str) -> None:
-    said = preset_config(preset)
-
-    [picker] = [one for one in said["plugins"] if one["type"].endswith("-picker")]
-
-    assert picker["parameters"]["maxNumOfEndpoints"] > 1
-    for profile in said["schedulingProfiles"]:
-        assert {"pluginRef": picker["type"]} in profile["plugins"]
 
 
 @pytest.mark.parametrize("preset", schedulers())
@@ -92,18 +80,14 @@ def test_plugins_of_ones_own_stand_in_one_profile_unless_profiles_are_given() ->
             "plugins": [
                 {"pluginRef": "queue-scorer", "weight": 7},
                 {"pluginRef": "long"},
-                {"pluginRef": "max-score-picker"},
             ],
         }
     ]
 
 
-def test_a_picker_of_ones_own_keeps_its_number() -> None:
+def test_profiles_of_ones_own_stand_as_they_are_given() -> None:
     said = written(
-        plugins=[
-            {"type": "queue-scorer"},
-            {"type": "random-picker", "parameters": {"maxNumOfEndpoints": 1}},
-        ],
+        plugins=[{"type": "queue-scorer"}, {"type": "random-picker"}],
         profiles=[
             {"name": "one", "plugins": [{"pluginRef": "queue-scorer", "weight": 1}]},
             {"name": "two", "plugins": [{"pluginRef": "random-picker"}]},
@@ -112,8 +96,7 @@ def test_a_picker_of_ones_own_keeps_its_number() -> None:
 
     one, two = said["schedulingProfiles"]
 
-    assert {"type": "random-picker", "parameters": {"maxNumOfEndpoints": 1}} in said["plugins"]
-    assert {"pluginRef": "max-score-picker"} in one["plugins"]
+    assert one["plugins"] == [{"pluginRef": "queue-scorer", "weight": 1}]
     assert two["plugins"] == [{"pluginRef": "random-picker"}]
 
 

@@ -9,8 +9,8 @@ from tools.errors import Missing
 from tools.places import Places
 
 
-def act(action: str, cluster: Path, places: Places, env: Mapping[str, str]) -> None:
-    """`start` or `down` the one whose folder is `cluster`; Missing with its word if it cannot."""
+def act(action: str, cluster: Path, places: Places, env: Mapping[str, str]) -> str:
+    """What the cluster in a folder says to `start`, `down` or `troubles`; Missing if it cannot."""
     done = subprocess.run(  # noqa: S603 - our words, and no shell reads them
         [sys.executable, "-m", "embedded", action],
         cwd=places.root,
@@ -25,3 +25,4 @@ def act(action: str, cluster: Path, places: Places, env: Mapping[str, str]) -> N
         raise Missing(
             "embedded cluster", done.stderr.strip(), way_out="`make down`, then `make up`"
         )
+    return done.stdout

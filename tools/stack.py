@@ -7,6 +7,7 @@ of, and an embedded cluster without processes. `pulumi` alone reports each; here
 import difflib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,13 +22,18 @@ from tools import clusters, providers, rehearsals, shell
 from tools.errors import Missing
 from tools.places import Places, here
 from tools.process import command_line
+from tools.telling import told
 
 PROJECT = "llm-d"
 ACTIONS: Mapping[str, tuple[str, ...]] = {
-    "up": ("up", "--yes", "--skip-preview"),
+    "up": ("up", "--yes", "--skip-preview", "--suppress-outputs"),
     "preview": ("preview",),
     "down": ("destroy", "--yes", "--skip-preview"),
 }
+COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
+KIND_EMBEDDED = re.compile(
+    r"""(?<![^\s{,"'])kind["']?\s*:\s*["']?embedded(?![^\s},"'])""",
+)
 SECONDS = 300.0
 """For the short commands around the one that was asked for."""
 
@@ -47,12 +53,24 @@ def main(action: str, stack: str, places: Places | None = None) -> int:
             clusters.act("start", cluster, places, pulumi.env)
         pulumi.recover()
     code = pulumi.stream(*ACTIONS[action])
-    if action == "down" and code == 0:
+    if code:
+        return code
+    if action == "down":
         if cluster.exists():
             # Of a run that was killed before Pulumi had written it down.
             clusters.act("down", cluster, places, pulumi.env)
         rehearsals.clear(stack, places)
-    return code
+    if action == "up":
+        sys.stdout.write(f"\n{_told(cluster, pulumi)}")
+    return 0
+
+
+def _told(cluster: Path, pulumi: "Pulumi") -> str:
+    if not cluster.exists():
+        return told(pulumi.outputs())
+    said = clusters.act("troubles", cluster, pulumi.places, pulumi.env)
+    found: dict[str, Any] = json.loads(said)
+    return told(pulumi.outputs(), simulated=bool(found["simulated"]), troubles=found["troubles"])
 
 
 class Pulumi:
@@ -94,17 +112,11 @@ class Pulumi:
         if self._locked():
             self._expect("cancel", "--yes", "--stack", self.stack)
         state = self._export()
-        deployment: dict[str, Any] = state.get("deployment") or {}
-        pending: list[dict[str, Any]] = deployment.get("pending_operations") or []
+        state["deployment"], adopted, pending = settle(state.get("deployment") or {})
         if not pending:
             return
-        sys.stdout.write(f"settling {len(pending)} operation(s) of a run that was cut short\n")
+        sys.stdout.write(f"settling {pending} operation(s) of a run that was cut short\n")
         sys.stdout.flush()
-        # Whether the object was made is the cluster's to say: it is taken into the state as if it
-        # had been, and the refresh drops it if it is not there. What is no object is made again.
-        adopted = [one for one in map(adopt, pending) if one]
-        deployment["resources"] += adopted
-        deployment["pending_operations"] = []
         file = self.places.state / "config" / f"{self.stack}.settled.json"
         _write(file, json.dumps(state))
         self._expect("stack", "import", "--stack", self.stack, "--file", str(file))
@@ -116,6 +128,10 @@ class Pulumi:
                 "what the last run had begun could not be settled",
                 way_out="mend what `pulumi refresh` says above, and run this again",
             )
+
+    def outputs(self) -> dict[str, Any]:
+        """What the program exports; secrets among it are masked."""
+        return json.loads(self._expect("stack", "output", "--json", "--stack", self.stack))
 
     def objects(self) -> list[dict[str, Any]]:
         """Give the Kubernetes objects of what is deployed; what is secret is not readable."""
@@ -192,6 +208,22 @@ class Pulumi:
         return done.stdout
 
 
+def settle(
+    deployment: Mapping[str, Any],
+) -> tuple[Mapping[str, Any], list[dict[str, Any]], int]:
+    """A state without pending operations, the objects it has in their place, and how many it had.
+
+    Whether an object was made is the cluster's to say: it is taken into the state as if it had
+    been, and a refresh drops it if it is not there. What is no object is made again.
+    """
+    pending: list[dict[str, Any]] = deployment.get("pending_operations") or []
+    adopted = [one for one in map(adopt, pending) if one]
+    # There are none when a run was cut short at its first.
+    before: list[dict[str, Any]] = deployment.get("resources") or []
+    settled = {**deployment, "resources": [*before, *adopted], "pending_operations": []}
+    return settled, adopted, len(pending)
+
+
 def objects_of(exported: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Take the objects that a stack creates out of what `pulumi stack export` wrote."""
     resources: list[dict[str, Any]] = exported["deployment"].get("resources") or []
@@ -220,6 +252,15 @@ def check(stack: str, places: Places) -> None:
         close = difflib.get_close_matches(stack, known, n=1)
         hint = f"did you mean STACK={close[0]}?" if close else f"write Pulumi.{stack}.yaml"
         raise Missing(f"stack {stack}", f"not one of {', '.join(known)}", way_out=hint)
+
+
+def has_own_cluster(stack: str, places: Places) -> bool:
+    """Whether the stack's file says `kind: embedded`, and so needs the control plane's programs.
+
+    Read without a YAML parser, which a bare machine has not: no other block has such a `kind`.
+    """
+    said = (places.root / f"Pulumi.{stack}.yaml").read_text()
+    return bool(KIND_EMBEDDED.search(COMMENT.sub("", said)))
 
 
 def _write(path: Path, text: str) -> None:

@@ -18,11 +18,10 @@ def bootstrap(pods: Mapping[str, str], arms: Mapping[str, str]) -> dict[str, Any
     A request for `/<arm>/…` goes to any pod, chosen the arm's way; one for `/<pod>/…` to that pod.
     """
     made = standalone.bootstrap(BEHIND)
-    [listener] = made["static_resources"]["listeners"]
+    # The inner one asks.
+    listener, _ = made["static_resources"]["listeners"]
+    made["static_resources"]["listeners"] = [listener]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    manager["http_filters"] = [
-        one for one in manager["http_filters"] if one["name"] == "envoy.filters.http.router"
-    ]
     [theirs] = (one for one in made["static_resources"]["clusters"] if one["name"] == "pods")
     clusters = [
         *(_cluster(theirs, name, policy, tuple(pods.values())) for name, policy in arms.items()),

@@ -255,7 +255,9 @@ def _run(container: Container, pod: Pod, life: Life, now: float) -> tuple[Life, 
                 "Killing",
                 f"Container {container.name} failed {check.lower()} probe, will be restarted",
             )
-            life, actions = _ask_to_end(container, life, now, now + pod.grace)
+            grace = container.probes[check].grace
+            by = now + (pod.grace if grace is None else grace)
+            life, actions = _ask_to_end(container, life, now, by)
             return life, [told, *actions]
     actions: list[Action] = []
     for check, probe in container.probes.items():

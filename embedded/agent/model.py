@@ -43,6 +43,8 @@ class Probe:
     timeout: float = 1
     successes: int = 1
     failures: int = 3
+    grace: float | None = None
+    """Seconds that a container has to end in when this has failed; None for the pod's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +116,7 @@ def _probe(container: Object, probe: Object) -> Probe:
         timeout=probe.get("timeoutSeconds", 1),
         successes=probe.get("successThreshold", 1),
         failures=probe.get("failureThreshold", 3),
+        grace=probe.get("terminationGracePeriodSeconds"),
     )
 
 
@@ -142,8 +145,8 @@ def check_memory(pod: Object, free: int) -> None:
     """SimulatedError where the pod asks for more than the `free` bytes of the machine."""
     if (wanted := memory(pod)) > free:
         raise SimulatedError(
-            f"it asks for {wanted / 2**20:.0f} MiB of memory, and this machine has "
-            f"{free / 2**20:.0f} MiB free"
+            f"it asks for {wanted / 2**30:.1f} GiB of memory, and this machine has "
+            f"{free / 2**30:.1f} GiB free; lower `resources`, or end what takes memory"
         )
 
 

@@ -166,6 +166,19 @@ def test_a_container_that_is_no_longer_alive_is_ended_and_restarted() -> None:
     assert play.memory["main"].restarts == 1
 
 
+def test_a_probe_that_says_so_leaves_less_time_to_end_in_than_the_pod_has() -> None:
+    main = one(probes={Check.LIVENESS: probe(period=10, grace=5)}, stop_delay=30)
+    play = Play(
+        Pod(containers=(main,), grace=60),
+        answers={("main", Check.LIVENESS): "hangs"},
+        obeys=False,
+    )
+
+    play.run(40)
+
+    assert play.at(Signal("main", SIGKILL)) == [25.5]
+
+
 def test_deletion_asks_all_waits_for_the_grace_and_kills() -> None:
     play = Play(Pod(containers=(one("a"), one("b", stop_delay=2))), obeys=False)
     play.run(1)

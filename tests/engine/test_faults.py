@@ -37,9 +37,15 @@ class Stack:
         self.traffic = traffic
 
     def pods(self, owner: str) -> list[dict[str, Any]]:
+        """Those that are to stay: the others answer what they have begun, and get nothing new."""
         said = self.project.kubectl("get", "pods", "-n", NAMESPACE, "-o", "json")
         pods: list[dict[str, Any]] = json.loads(said)["items"]
-        return [one for one in pods if one["metadata"]["name"].startswith(owner)]
+        return [
+            one
+            for one in pods
+            if one["metadata"]["name"].startswith(owner)
+            and "deletionTimestamp" not in one["metadata"]
+        ]
 
     def processes(self, owner: str, program: str) -> list[int]:
         """Those that run `program` in a pod of `owner`'s; a pod's name is its host name."""
@@ -54,7 +60,6 @@ class Stack:
         return sum(
             one["type"] == "Ready" and one["status"] == "True"
             for pod in self.pods(owner)
-            if "deletionTimestamp" not in pod["metadata"]
             for one in pod["status"].get("conditions") or ()
         )
 
@@ -248,6 +253,20 @@ def test_a_new_scheduler_by_pulumi_up_costs_no_question(
     counted = stack.counts("scheduler changed by pulumi up", capfd)
 
     assert up.code == 0, up.said
+    assert (counted.lost, counted.cut, counted.wrong, counted.doubled) == (0, 0, 0, 0)
+
+
+def test_new_pods_for_all_cost_no_question(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:
+    with stack.traffic.at(RATE) as traffic:
+        traffic.wait_for(1)
+        traffic.strike()
+        for owner, count in {DECODE: 3, PICKER: 1, FRONT: 2}.items():
+            stack.project.kubectl("rollout", "restart", "deploy", owner, "-n", NAMESPACE)
+            stack.project.kubectl("rollout", "status", "deploy", owner, "-n", NAMESPACE)
+            stack.wait(owner, count)
+        traffic.wait_for(40)
+    counted = stack.counts("all pods replaced", capfd)
+
     assert (counted.lost, counted.cut, counted.wrong, counted.doubled) == (0, 0, 0, 0)
 
 
