@@ -116,16 +116,16 @@ def test_what_a_stack_counts_on_is_there(rehearse: Rehearse) -> None:
 
 
 def test_the_api_server_s_warnings_are_told_with_their_object(stage: Cluster) -> None:
-    twice = [{"name": "A", "value": value} for value in ("1", "2")]
     labels = {"app": "web"}
-    container = {"name": "web", "image": "docker.io/library/nginx:1.29", "env": twice}
+    container = {"name": "web", "image": "docker.io/library/nginx:1.29"}
+    spec = {"containers": [container], "nodeSelector": {"beta.kubernetes.io/arch": "amd64"}}
     server = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "web", "namespace": "default"},
         "spec": {
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
         },
     }
     settings = {
@@ -136,4 +136,6 @@ def test_the_api_server_s_warnings_are_told_with_their_object(stage: Cluster) ->
 
     [warning] = Stage(stage).warnings([settings, server, settings])
 
-    assert warning.startswith("deployment.apps/web: spec.template.spec.containers[0].env[1]: hides")
+    assert warning.startswith(
+        "deployment.apps/web: spec.template.spec.nodeSelector[beta.kubernetes.io/arch]: deprecated"
+    )
