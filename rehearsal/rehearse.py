@@ -85,9 +85,6 @@ def _project(stack: str, read: Script, places: Places, folder: Path) -> Pulumi:
     (folder / "__main__.py").symlink_to(program.__file__)
     own = Places(root=folder, cache=places.cache)
     own.backend.mkdir(parents=True)
-    definitions = places.state / "crds"
-    definitions.mkdir(parents=True, exist_ok=True)
-    (own.state / definitions.name).symlink_to(definitions)
     pulumi = Pulumi(stack, own)
     pulumi.env.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
     pulumi.env |= {

@@ -84,7 +84,7 @@ def read(stack: str, said: Mapping[str, Any], kubeconfig: Path) -> Script:
             Node(**cast("dict[str, Any]", one))
             for one in embedded.simulated(replace(plan.cluster, nodes=machines))
         ),
-        declared=nodes is not None,
+        declared=getattr(words.cluster, "nodes", None) is not None,
         stand_ins=tuple(sorted(secrets)),
     )
 

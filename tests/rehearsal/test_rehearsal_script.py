@@ -82,6 +82,13 @@ def test_a_pod_that_no_machine_holds_is_left_to_the_scheduler() -> None:
     assert len(read(models=[{"name": "Qwen/Qwen3-0.6B", "resources": large}]).nodes) == 2
 
 
+def test_an_embedded_stack_is_rehearsed_on_the_nodes_that_it_gets() -> None:
+    found = read(cluster={"kind": "embedded"})
+
+    assert not found.declared
+    assert found.config["llm-d:cluster"]["nodes"]["count"] == len(found.nodes) == 2
+
+
 def test_devices_that_pods_claim_are_published_as_such() -> None:
     [node, _] = read(hardware="gaudi").nodes
 
