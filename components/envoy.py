@@ -1,6 +1,5 @@
 """The pieces of Envoy's configuration (API v3) that every Envoy of ours is made of."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,21 +60,23 @@ def _errors() -> Piece:
     """What is refused on the way, in words of its own, becomes an error of the API."""
 
     def status(op: str, code: int) -> Piece:
-        value = {"default_value": code, "runtime_key": f"inference.errors.{op.lower()}"}
+        value = {"default_value": code, "runtime_key": f"inference.errors.{op.lower()}.{code}"}
         return {"status_code_filter": {"comparison": {"op": op, "value": value}}}
 
-    error = {
-        "message": "%LOCAL_REPLY_BODY%",
-        "type": "invalid_request_error",
-        "param": None,
-        "code": "%RESPONSE_CODE%",
-    }
+    def told_as(kind: str, which: Piece) -> Piece:
+        error = {
+            "message": "%LOCAL_REPLY_BODY%",
+            "type": kind,
+            "param": None,
+            "code": "%RESPONSE_CODE%",
+        }
+        return {"filter": which, "body_format_override": {"json_format": {"error": error}}}
+
+    refused = {"and_filter": {"filters": [status("GE", 400), status("LE", 499)]}}
     return {
         "mappers": [
-            {
-                "filter": {"and_filter": {"filters": [status("GE", 400), status("LE", 499)]}},
-                "body_format_override": {"json_format": {"error": error}},
-            }
+            told_as("NotFoundError", status("EQ", 404)),
+            told_as("invalid_request_error", refused),
         ]
     }
 
@@ -89,12 +90,12 @@ def route(match: Piece, **towards: Any) -> Piece:
     return {"match": match, "route": {**PATIENT, **towards}}
 
 
-def answer(match: Piece, status: int, body: Piece) -> Piece:
+def answer(match: Piece, status: int, body: str) -> Piece:
     """A route to nowhere: Envoy answers by itself."""
     json_type = {"header": {"key": "content-type", "value": "application/json"}}
     return {
         "match": match,
-        "direct_response": {"status": status, "body": {"inline_string": json.dumps(body)}},
+        "direct_response": {"status": status, "body": {"inline_string": body}},
         "response_headers_to_add": [
             {**json_type, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"},
         ],
