@@ -17,6 +17,8 @@ DRA = (1, 34)
 """Kubernetes since when claims for devices are resource.k8s.io/v1."""
 GATED_PUBLISHERS = frozenset({"meta-llama", "google", "mistralai"})
 """On Hugging Face; most of what they publish asks for a token."""
+CONFIG_MAP = 2**20
+"""Bytes; what is beside the files is hundreds."""
 LABEL = 63
 """Characters of a DNS label and of a label's value, the tightest limits that names meet."""
 
@@ -160,6 +162,17 @@ def claims(stack: config.Stack, target: Hardware) -> Iterator[str]:
             version,
             f"1.34 or newer on hardware `{stack.hardware}`: its devices are claimed by "
             "resource.k8s.io/v1",
+        )
+
+
+def front(front: Front, models: Sequence[Model]) -> Iterator[str]:
+    """An Envoy that has more to read than its ConfigMap holds."""
+    if (size := sum(len(text.encode()) for text in front.proxy.config.values())) > CONFIG_MAP:
+        yield wrong(
+            "models",
+            f"{len(models)} of them",
+            f"fewer, in several stacks: what Envoy has to know of them has {size} bytes, and a "
+            f"ConfigMap holds {CONFIG_MAP}",
         )
 
 

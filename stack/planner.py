@@ -76,7 +76,7 @@ def plan(
     front = _front(stack, models, release, gateway, kind)
     if counts := checks.replicas(models, front, sizing.unsettled(asked), nodes, target):
         models = made(sizing.with_replicas(stack, counts))
-    _refuse(checks.room(models, front, nodes, target))
+    _refuse([*checks.front(front, models), *checks.room(models, front, nodes, target)])
     return Plan(
         name=name,
         cluster=Cluster(
