@@ -16,9 +16,9 @@ def test_a_stack_comes_up_stays_changes_heals_and_goes(new_project: NewProject) 
 
     up = project.act("up")
     assert up.code == 0, up.said
-    assert "26 created" in up.said
+    assert "32 created" in up.said
     pods = json.loads(project.kubectl("get", "pods", "-n", NAMESPACE, "-o", "json"))["items"]
-    assert len(pods) == 4, "three model servers and an endpoint picker"
+    assert len(pods) == 6, "three model servers, an endpoint picker and two fronts"
     assert {pod["status"]["phase"] for pod in pods} == {"Running"}
     assert project.kubeconfig.stat().st_mode & 0o777 == 0o600
 
