@@ -1,6 +1,5 @@
 """The pieces of Envoy's configuration (API v3) that every Envoy of ours is made of."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,6 +40,7 @@ def http(
         "envoy.filters.network.http_connection_manager",
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=name,
+        local_reply_config=_errors(),
         route_config={"virtual_hosts": [host]},
         http_filters=[*filters, router],
         # A client that keeps its connection keeps its Envoy, be that one on its way out: it has to
@@ -56,6 +56,31 @@ def http(
     }
 
 
+def _errors() -> Piece:
+    """What is refused on the way, in words of its own, becomes an error of the API."""
+
+    def status(op: str, code: int) -> Piece:
+        value = {"default_value": code, "runtime_key": f"inference.errors.{op.lower()}.{code}"}
+        return {"status_code_filter": {"comparison": {"op": op, "value": value}}}
+
+    def told_as(kind: str, which: Piece) -> Piece:
+        error = {
+            "message": "%LOCAL_REPLY_BODY%",
+            "type": kind,
+            "param": None,
+            "code": "%RESPONSE_CODE%",
+        }
+        return {"filter": which, "body_format_override": {"json_format": {"error": error}}}
+
+    refused = {"and_filter": {"filters": [status("GE", 400), status("LE", 499)]}}
+    return {
+        "mappers": [
+            told_as("NotFoundError", status("EQ", 404)),
+            told_as("invalid_request_error", refused),
+        ]
+    }
+
+
 PATIENT: Piece = {"timeout": "0s", "idle_timeout": "0s"}
 """An answer takes as long as the model takes."""
 EVERYTHING: Piece = {"prefix": "/"}
@@ -65,12 +90,12 @@ def route(match: Piece, **towards: Any) -> Piece:
     return {"match": match, "route": {**PATIENT, **towards}}
 
 
-def answer(match: Piece, status: int, body: Piece) -> Piece:
+def answer(match: Piece, status: int, body: str) -> Piece:
     """A route to nowhere: Envoy answers by itself."""
     json_type = {"header": {"key": "content-type", "value": "application/json"}}
     return {
         "match": match,
-        "direct_response": {"status": status, "body": {"inline_string": json.dumps(body)}},
+        "direct_response": {"status": status, "body": {"inline_string": body}},
         "response_headers_to_add": [
             {**json_type, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"},
         ],

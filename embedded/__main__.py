@@ -1,4 +1,4 @@
-"""`python3 -m embedded up|start|stop|down|status`: what the stack's Command runs.
+"""`python3 -m embedded up|start|stop|down|status|troubles`: what the stack's Command runs.
 
 What to make comes in the environment, so that no value of a stack file ever reaches a shell:
 
@@ -14,6 +14,8 @@ from pathlib import Path
 
 from embedded.cluster import Cluster, ClusterError, Node
 from tools import Missing, resolve
+
+ACTIONS = "up, start, stop, down, status, troubles"
 
 
 def main(action: str) -> None:
@@ -32,9 +34,13 @@ def main(action: str) -> None:
         case "down":
             cluster.down()
         case "status":
-            print(json.dumps({"ready": cluster.ready(), "processes": cluster.running()}))
+            said = {"ready": cluster.ready(), "processes": cluster.running()}
+            print(json.dumps(said))
+        case "troubles":
+            said = {"simulated": cluster.simulated(), "troubles": cluster.troubles()}
+            print(json.dumps(said))
         case _:
-            sys.exit(f"python3 -m embedded: `{action}`, expected up, start, stop, down or status")
+            sys.exit(f"python3 -m embedded: `{action}`, expected one of {ACTIONS}")
 
 
 if __name__ == "__main__":

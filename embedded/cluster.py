@@ -8,14 +8,16 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from embedded.agent import this_machine
 from embedded.agent.machine import MachineError
+from embedded.troubles import troubles
 from tools.places import here
 from tools.process import command_line
 
@@ -31,6 +33,13 @@ AGENT = "agent"
 STAGES = Path(__file__).with_name("kwok.yaml")
 NODE_NETWORK = "198.18.0"
 """The first addresses of the pods' network, which no pod gets."""
+
+TO_ITS_END = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"
+"""A program that runs another one, and keeps what it inherits to itself."""
+
+DEVICES = "deviceclasses,resourceslices"
+OURS = "app.kubernetes.io/managed-by=embedded"
+"""Label of what stands in for resource drivers."""
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 3.0
@@ -48,6 +57,8 @@ class Node:
     allocatable: Mapping[str, str]
     labels: Mapping[str, str]
     taints: Sequence[Mapping[str, str]] = ()
+    claimable: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Driver -> how many of its devices the node has for claims; its DeviceClass is named so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +70,8 @@ class Cluster:
 
     root: Path
     tools: Callable[[str], Path]
+    simulate: str = ""
+    """Why every pod is to be simulated; empty runs those that this machine has a program for."""
 
     @property
     def kubeconfig(self) -> Path:
@@ -78,25 +91,26 @@ class Cluster:
 
         `port` is the API server's; None takes a free one. It is fixed when the cluster is made.
         """
-        with self._locked():
+        with self._locked() as lock:
             if self._complete.exists():
-                self._start()
+                self._start(lock)
             else:
                 self._remove()
-                self._create(port)
+                self._create(lock, port)
                 self._complete.touch()
-            agent = self._start_agent()
+            self._start_agent()
             self._apply(nodes)
-            self._await_agent(agent)
+            self._await_agent()
             return self._uid()
 
     def start(self) -> None:
         """Start a cluster that was stopped, or lost its processes to a reboot or a crash."""
-        with self._locked():
+        with self._locked() as lock:
             if not self._complete.exists():
                 raise ClusterError("there is no embedded cluster yet: `make up` makes one")
-            self._start()
-            self._await_agent(self._start_agent())
+            self._start(lock)
+            self._start_agent()
+            self._await_agent()
 
     def stop(self) -> None:
         """End the processes, the pods' too, and keep the data."""
@@ -125,9 +139,14 @@ class Cluster:
         except FileNotFoundError:
             return ""
 
+    def troubles(self) -> list[str]:
+        """What a person should know of what runs on it, a line each."""
+        listed = self._kubectl("get", "pods,services", "--all-namespaces", "--output=json")
+        return [*troubles(json.loads(listed)["items"])]
+
     # -- steps, all under the lock
 
-    def _create(self, port: int | None) -> None:
+    def _create(self, lock: int, port: int | None) -> None:
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         ports = dict(zip(("etcd", "peer", "kcm", "scheduler", "kwok"), _free_ports(5), strict=True))
         api = port or _free_ports(1)[0]
@@ -152,6 +171,7 @@ class Cluster:
             "kwok-controller": {"server-address": f"127.0.0.1:{ports['kwok']}"},
         }
         self._kwokctl(
+            lock,
             "create",
             "cluster",
             f"--config={STAGES}",
@@ -173,22 +193,23 @@ class Cluster:
         self.kubeconfig.chmod(0o600)
         self._wait()
 
-    def _start(self) -> None:
+    def _start(self, lock: int) -> None:
         if not self._serves():
             self._stop_components()
-            self._kwokctl("start", "cluster")
+            self._kwokctl(lock, "start", "cluster")
             self._wait()
 
-    def _start_agent(self) -> "subprocess.Popen[bytes] | None":
-        """Have the agent run; what one before it had running is taken over. None if it runs."""
+    def _start_agent(self) -> None:
+        """Have the agent run; what one before it had running is taken over."""
         if self._pid(AGENT):
-            return None
+            return
         self._agent_said.unlink(missing_ok=True)
         interpreter = here().venv / "bin" / "python"
+        record = self._home / "pids" / f"{AGENT}.pid"
         with self._log(AGENT).open("ab") as log:
-            agent = subprocess.Popen(  # noqa: S603 - our own words
+            subprocess.Popen(  # noqa: S603 - our own words
                 # It needs the Kubernetes client, which the interpreter of this process may lack.
-                [interpreter, "-m", "embedded.agent", self.root],
+                [interpreter, "-m", "embedded.agent", self.root, self.simulate],
                 cwd=Path(__file__).parents[1],
                 # What runs on this machine is behind no proxy.
                 env=os.environ | {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"},
@@ -196,14 +217,15 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # It has the cluster's lock until it is itself: if this process is killed now, the
+                # next one finds either no agent or its number.
+                preexec_fn=lambda: record.write_text(f"{os.getpid()}"),  # noqa: PLW1509 - one thread
             )
-        (self._home / "pids" / f"{AGENT}.pid").write_text(str(agent.pid))
-        return agent
 
-    def _await_agent(self, agent: "subprocess.Popen[bytes] | None") -> None:
+    def _await_agent(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while not self._agent_said.exists():
-            if agent and agent.poll() is not None:
+            if not self._pid(AGENT):
                 raise ClusterError(self._why(AGENT))
             if time.monotonic() > deadline:
                 raise ClusterError(
@@ -254,12 +276,15 @@ class Cluster:
     def _apply(self, nodes: Sequence[Node]) -> None:
         """The nodes asked for and no others; status too, which is a resource of its own."""
         items = [manifest(node, f"{NODE_NETWORK}.{at}") for at, node in enumerate(nodes, 1)]
-        objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        offered = devices(nodes)
         apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=embedded", "-f-")
-        for part in ((), ("--subresource=status",)) if nodes else ():
-            self._kubectl(*apply, *part, stdin=objects)
+        if nodes:
+            self._kubectl(*apply, stdin=_list([*items, *offered]))
+            self._kubectl(*apply, "--subresource=status", stdin=_list(items))
         there = self._kubectl("get", "nodes", "-o", "name").split()
-        if gone := [one for one in there if one.removeprefix("node/") not in names(nodes)]:
+        there += self._kubectl("get", DEVICES, f"--selector={OURS}", "-o", "name").split()
+        wanted = {one["metadata"]["name"] for one in (*items, *offered)}
+        if gone := [one for one in there if one.partition("/")[2] not in wanted]:
             self._kubectl("delete", *gone)
 
     def _uid(self) -> str:
@@ -281,6 +306,8 @@ class Cluster:
             time.sleep(0.1)
         # Admission needs it for every pod, and a controller makes it a moment later.
         while not self._kubectl("get", "serviceaccount", "default", "--ignore-not-found"):
+            if time.monotonic() > deadline or not self._pid("kube-controller-manager"):
+                raise ClusterError(self._why("kube-controller-manager"))
             time.sleep(0.1)
 
     def _why(self, component: str) -> str:
@@ -319,45 +346,62 @@ class Cluster:
     def _log(self, component: str) -> Path:
         return self._home / "logs" / f"{_file(component)}.log"
 
-    def _kwokctl(self, *arguments: str) -> None:
-        self._run("kwokctl", f"--name={NAME}", *arguments)
+    def _kwokctl(self, lock: int, *arguments: str) -> None:
+        """Run it to its end even if this process is killed: until then it has the cluster's lock.
+
+        What it has half started nobody else could find.
+        """
+        with (self.root / "kwokctl.log").open("w+") as said:
+            done = subprocess.run(  # noqa: S603 - arguments are ours, and no shell reads them
+                [
+                    *(sys.executable, "-S", "-c", TO_ITS_END),
+                    *(self.tools("kwokctl"), f"--name={NAME}", *arguments),
+                ],
+                env=os.environ | {"KWOK_WORKDIR": str(self.root / "kwok")},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                check=False,
+                pass_fds=(lock,),
+                # What it starts outlives the command that made it.
+                start_new_session=True,
+            )
+            if done.returncode:
+                said.seek(0)
+                raise ClusterError(f"kwokctl failed: {_message(_last(said.read()))}")
 
     def _kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """What it prints. ClusterError with its last words where it fails."""
         reaching = (
             f"--kubeconfig={self.kubeconfig}",
             f"--context={CONTEXT}",
             f"--cache-dir={self.root / 'kubectl'}",
         )
-        return self._run("kubectl", *reaching, *arguments, stdin=stdin)
-
-    def _run(self, tool: str, *arguments: str, stdin: str = "") -> str:
-        """What the tool prints. ClusterError with its last words where it fails."""
         done = subprocess.run(  # noqa: S603 - arguments are ours, and no shell reads them
-            [self.tools(tool), *arguments],
-            env=os.environ | {"KWOK_WORKDIR": str(self.root / "kwok")},
+            [self.tools("kubectl"), *reaching, *arguments],
             input=stdin,
             capture_output=True,
             text=True,
             check=False,
-            # What kwokctl starts outlives the command that made it.
-            start_new_session=True,
         )
         if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise ClusterError(f"{tool} failed: {_message(last)}")
+            raise ClusterError(f"kubectl failed: {_message(_last(done.stderr))}")
         return done.stdout
 
     @contextlib.contextmanager
-    def _locked(self) -> Generator[None]:
-        """One at a time: two that start together must not both make the cluster."""
+    def _locked(self) -> Generator[int]:
+        """One at a time: two that start together must not both make the cluster.
+
+        The open file that is the lock: whoever inherits it has the lock too.
+        """
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.root / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            yield lock.fileno()
 
 
-def names(nodes: Sequence[Node]) -> set[str]:
-    return {node.name for node in nodes}
+def _list(items: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
 def manifest(node: Node, address: str) -> dict[str, Any]:
@@ -382,6 +426,44 @@ def manifest(node: Node, address: str) -> dict[str, Any]:
     }
 
 
+def devices(nodes: Sequence[Node]) -> list[dict[str, Any]]:
+    """What resource drivers would publish: each node's devices, and a class for each driver."""
+    drivers = sorted({driver for node in nodes for driver in node.claimable})
+    classes = [
+        _of_driver("DeviceClass", driver, {"selectors": [{"cel": {"expression": _is_of(driver)}}]})
+        for driver in drivers
+    ]
+    slices = [
+        _of_driver(
+            "ResourceSlice",
+            f"{node.name}-{driver}",
+            {
+                "driver": driver,
+                "nodeName": node.name,
+                "pool": {"name": node.name, "generation": 1, "resourceSliceCount": 1},
+                "devices": [{"name": f"device-{at}"} for at in range(count)],
+            },
+        )
+        for node in nodes
+        for driver, count in node.claimable.items()
+    ]
+    return [*classes, *slices]
+
+
+def _is_of(driver: str) -> str:
+    return f'device.driver == "{driver}"'
+
+
+def _of_driver(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    key, value = OURS.split("=")
+    return {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": name, "labels": {key: value}},
+        "spec": spec,
+    }
+
+
 def _flag(component: str) -> str:
     """What kwokctl calls the component in its flags."""
     return "kwok-controller" if component == "kwok" else component
@@ -389,6 +471,10 @@ def _flag(component: str) -> str:
 
 _file = _flag
 """kwokctl names a component's pid and log file as it does its flags."""
+
+
+def _last(said: str) -> str:
+    return (said.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def _message(line: str) -> str:

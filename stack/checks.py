@@ -18,7 +18,7 @@ DRA = (1, 34)
 GATED_PUBLISHERS = frozenset({"meta-llama", "google", "mistralai"})
 """On Hugging Face; most of what they publish asks for a token."""
 CONFIG_MAP = 2**20
-"""Bytes; what is beside the files is hundreds."""
+"""Bytes that the API server takes in one ConfigMap."""
 LABEL = 63
 """Characters of a DNS label and of a label's value, the tightest limits that names meet."""
 
@@ -109,13 +109,6 @@ def collisions(stack: config.Stack, models: Sequence[Model]) -> Iterator[str]:
                 stack.models[second].id,
                 f"another id than that of models[{first}]: it ends the names of their objects",
             )
-        elif one.pool.selects == other.pool.selects:
-            yield wrong(
-                f"models[{second}].name",
-                other.name,
-                f"a name whose label differs from that of models[{first}], "
-                f"`{other.pool.selects['llm-d.ai/model']}`: their pools would share pods",
-            )
 
 
 def lengths(models: Sequence[Model], front: str) -> Iterator[str]:
@@ -124,7 +117,7 @@ def lengths(models: Sequence[Model], front: str) -> Iterator[str]:
         # The front is called after the postfix alone.
         shared = () if model.id else (front,)
         names = (model.pool.picker, *shared, *_service_names(model.service))
-        longest = max((*names, *_monitor_names(model)), key=len)
+        longest = max(names, key=len)
         if (over := len(longest) - LABEL) > 0:
             path = f"models[{index}].id" if model.id else "names.postfix"
             value = model.id or model.pool.name.removeprefix("gaie-")
@@ -148,9 +141,16 @@ def _service_names(service: Service) -> Iterator[str]:
         yield service.files.claim
 
 
-def _monitor_names(model: Model) -> tuple[str, ...]:
-    monitors = model.monitors
-    return (monitors.pod_monitor, monitors.service_monitor) if monitors else ()
+def configuration(models: Sequence[Model], front: Front) -> Iterator[str]:
+    """Of the front, where it has too many models to fit into an object."""
+    size = sum(len(text.encode()) for text in front.proxy.config.values())
+    if size > CONFIG_MAP:
+        yield wrong(
+            "models",
+            f"{len(models)} of them",
+            f"fewer, and another stack for the others: what the proxy before them has to be told "
+            f"takes {size} bytes, and a ConfigMap holds {CONFIG_MAP}",
+        )
 
 
 def claims(stack: config.Stack, target: Hardware) -> Iterator[str]:
@@ -162,17 +162,6 @@ def claims(stack: config.Stack, target: Hardware) -> Iterator[str]:
             version,
             f"1.34 or newer on hardware `{stack.hardware}`: its devices are claimed by "
             "resource.k8s.io/v1",
-        )
-
-
-def front(front: Front, models: Sequence[Model]) -> Iterator[str]:
-    """An Envoy that has more to read than its ConfigMap holds."""
-    if (size := sum(len(text.encode()) for text in front.proxy.config.values())) > CONFIG_MAP:
-        yield wrong(
-            "models",
-            f"{len(models)} of them",
-            f"fewer, in several stacks: what Envoy has to know of them has {size} bytes, and a "
-            f"ConfigMap holds {CONFIG_MAP}",
         )
 
 
@@ -201,8 +190,8 @@ def room(
                     f"{at}.replicas",
                     role.replicas,
                     "fewer, smaller `resources`, or more in `cluster.nodes`: each asks for "
-                    f"{_listed(asked)}, and {nodes.count} node(s) with "
-                    f"{_listed(node)} cannot hold them all",
+                    f"{quantity.listed(asked)}, and {nodes.count} node(s) with "
+                    f"{quantity.listed(node)} cannot hold them all",
                 )
                 return
 
@@ -212,8 +201,8 @@ def _no_room(
 ) -> str:
     return wrong(
         "cluster.nodes",
-        f"{nodes.count} with {_listed(node)}",
-        f"room for {_listed(asked)} more, which {who} asks for",
+        f"{nodes.count} with {quantity.listed(node)}",
+        f"room for {quantity.listed(asked)} more, which {who} asks for",
     )
 
 
@@ -263,15 +252,3 @@ def _take(asked: Mapping[str, Decimal], free: Sequence[dict[str, Decimal]]) -> b
                 node[kind] -= amount
             return True
     return False
-
-
-def _listed(amounts: Mapping[str, Decimal]) -> str:
-    """`cpu 0.5, memory 3Gi`."""
-    return ", ".join(f"{kind} {_shown(amount)}" for kind, amount in amounts.items())
-
-
-def _shown(amount: Decimal) -> str:
-    for unit, size in (("Gi", 2**30), ("Mi", 2**20)):
-        if amount >= size:
-            return f"{amount / size:.4g}{unit}"
-    return f"{amount.normalize():f}"

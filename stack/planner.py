@@ -74,9 +74,10 @@ def plan(
     )
     _refuse(size_checks.problems(stack, ground))
     front = _front(stack, models, release, gateway, kind)
+    _refuse(checks.configuration(models, front))
     if counts := checks.replicas(models, front, sizing.unsettled(asked), nodes, target):
         models = made(sizing.with_replicas(stack, counts))
-    _refuse([*checks.front(front, models), *checks.room(models, front, nodes, target)])
+    _refuse(checks.room(models, front, nodes, target))
     return Plan(
         name=name,
         cluster=Cluster(
@@ -120,8 +121,13 @@ def _model(
     user = _user(stack)
     postfix = f"{stack.names.postfix}-{model.id}" if model.id else stack.names.postfix
     namespace = stack.names.namespace
-    serving = {**release.serving_labels, "llm-d.ai/model": slug(model.name)}
     pool, service = f"gaie-{postfix}", f"ms-{postfix}-llm-d-modelservice"
+    # By the pool too: two stacks in one namespace may serve the same model.
+    serving = {
+        **release.serving_labels,
+        "llm-d.ai/model": slug(model.name),
+        "llm-d.ai/pool": pool,
+    }
     return Model(
         name=model.name,
         id=model.id,

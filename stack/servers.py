@@ -79,7 +79,7 @@ def own(model: config.Model, role: Asked, ground: Ground, *, port: int) -> tuple
     said = {
         "tensor-parallel-size": parallel.tensor if parallel.tensor > 1 else None,
         "data-parallel-size": parallel.data if parallel.data > 1 else None,
-        "max-model-len": model.max_model_len,
+        "max-model-len": model.max_model_len or target.max_model_len,
         "dtype": model.dtype or target.dtype,
         "quantization": model.quantization,
         "kv-cache-dtype": model.kv_cache_dtype or target.kv_cache_dtype,

@@ -103,9 +103,11 @@ def test_a_body_beyond_the_buffer_is_refused_and_not_sent_anywhere(several: str)
 def test_a_name_that_models_share_is_answered_by_each_in_its_share(several: str) -> None:
     asked = 120
 
+    def answered_by(_: int) -> str:
+        return ask(several, "chat").json()["by"]
+
     with ThreadPoolExecutor(20) as pool:
-        answers = pool.map(ask, [several] * asked, ["chat"] * asked)
-        by = Counter(one.json()["by"] for one in answers)
+        by = Counter(pool.map(answered_by, range(asked)))
 
     # Five standard deviations of a fair draw to each side.
     assert 0.55 * asked < by["small"] < 0.95 * asked

@@ -112,15 +112,6 @@ def test_all_models_have_one_address() -> None:
     )
 
 
-def test_more_models_than_one_configmap_can_tell_of_are_refused() -> None:
-    nodes = {"count": 100, "cpu": "64", "memory": "256Gi"}
-    models = [{"name": f"a/model-{index}", "id": f"m{index}"} for index in range(150)]
-
-    [said] = told(models=models, cluster={"kind": "embedded", "nodes": nodes})
-
-    assert said.startswith("`models` is `150 of them`, expected fewer, in several stacks: ")
-
-
 @pytest.mark.parametrize(
     ("alias", "said"),
     [

@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import importlib
 import os
 import shlex
 import signal
@@ -10,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from tools import clean, doctor, install, logs, providers, shell
+from tools import clean, doctor, install, logs, providers, shell, stack
 from tools.errors import Missing
 from tools.places import here
 
@@ -25,8 +24,10 @@ _MENDED_BY = {
     errno.EROFS: f"work on a disk that can be written, {_ELSEWHERE}",
 }
 
-EMBEDDED = "embedded"
-"""The stack that brings its own cluster, and so needs the control plane's programs."""
+STACK = "embedded"
+"""The one that needs nothing but this machine."""
+PACKAGES = {"smoke": "smoke", "rehearse": "rehearsal"}
+"""What is done in the virtual environment, by packages of the project."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -74,11 +75,15 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     for action in ("up", "preview", "down"):
         acting = commands.add_parser(action, help=f"{action} a stack (make {action})")
-        acting.add_argument("stack", nargs="?", default=EMBEDDED)
+        acting.add_argument("stack", nargs="?", default=STACK)
     asking = commands.add_parser("smoke", help="ask a deployed stack, hop by hop (make smoke)")
-    asking.add_argument("stack", nargs="?", default=EMBEDDED)
+    asking.add_argument("stack", nargs="?", default=STACK)
+    rehearsing = commands.add_parser(
+        "rehearse", help="deploy a stack to simulated nodes and take it down (make rehearse)"
+    )
+    rehearsing.add_argument("stack", nargs="?", default=STACK)
     reading = commands.add_parser("logs", help="what the embedded cluster's pods say (make logs)")
-    reading.add_argument("stack", nargs="?", default=EMBEDDED)
+    reading.add_argument("stack", nargs="?", default=STACK)
     reading.add_argument("pod", nargs="?", default="", help="how the pods' names begin")
     reading.add_argument("-f", "--follow", action="store_true", help="go on as they say more")
     commands.add_parser("clean", help="remove what can be made again (make clean)")
@@ -105,14 +110,13 @@ def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each comm
             return _on_stack(action, asked.stack)
 
 
-def _on_stack(action: str, stack: str) -> int:
-    install.ensure(install.EVERYTHING if stack == EMBEDDED else install.EVERY_STACK)
-    # Not imported above: it belongs to the project, and install must run without it.
-    stacks = importlib.import_module("tools.stack")
-    if action == "smoke":
-        stacks.check(stack, here())
-        return _replace_by(["python", "-m", "smoke", stack])
-    return stacks.main(action, stack)
+def _on_stack(action: str, name: str) -> int:
+    stack.check(name, here())
+    own_cluster = action == "rehearse" or stack.has_own_cluster(name, here())
+    install.ensure(install.EVERYTHING if own_cluster else install.EVERY_STACK)
+    if package := PACKAGES.get(action):
+        return _replace_by(["python", "-m", package, name])
+    return stack.main(action, name)
 
 
 def _install(names: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ Where there are several models, the outer one reads which is asked for from the 
 there is an inner one for each: what ails one model's endpoint picker is nothing to the others.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
@@ -115,16 +116,11 @@ def _by_model(behind: Sequence[Behind], routes: Sequence[Route]) -> list[Piece]:
     """Each name to its pools; what names no model, or one that is not served, Envoy answers."""
     pools = {one.pool: one for one in behind}
     names = {"object": "list", "data": [{"id": one.model, "object": "model"} for one in routes]}
-    unknown = {
-        "message": "The model is not served here; GET /v1/models lists those that are.",
-        "type": "NotFoundError",
-        "param": "model",
-        "code": HTTPStatus.NOT_FOUND.value,
-    }
+    unknown = "The model is not served here; GET /v1/models lists those that are."
     return [
         *(_shared_out(one, pools) for one in routes),
-        answer({"path": "/v1/models"}, HTTPStatus.OK.value, names),
-        answer(EVERYTHING, HTTPStatus.NOT_FOUND.value, {"error": unknown}),
+        answer({"path": "/v1/models"}, HTTPStatus.OK.value, json.dumps(names)),
+        answer(EVERYTHING, HTTPStatus.NOT_FOUND.value, unknown),
     ]
 
 

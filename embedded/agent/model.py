@@ -145,8 +145,8 @@ def check_memory(pod: Object, free: int) -> None:
     """SimulatedError where the pod asks for more than the `free` bytes of the machine."""
     if (wanted := memory(pod)) > free:
         raise SimulatedError(
-            f"it asks for {wanted / 2**20:.0f} MiB of memory, and this machine has "
-            f"{free / 2**20:.0f} MiB free"
+            f"it asks for {wanted / 2**30:.1f} GiB of memory, and this machine has "
+            f"{free / 2**30:.1f} GiB free; lower `resources`, or end what takes memory"
         )
 
 

@@ -5,17 +5,20 @@ import fcntl
 import os
 import socket
 import struct
+import time
 
-_NEW_LINK, _DELETE_LINK, _SET_LINK, _NEW_ADDRESS, _NEW_ROUTE = 16, 17, 19, 20, 24
+_NEW_LINK, _DELETE_LINK, _GET_LINK, _SET_LINK, _NEW_ADDRESS, _NEW_ROUTE = 16, 17, 18, 19, 20, 24
 _ERROR = 2
+_HEADER = 16
 _REQUEST, _ACKNOWLEDGE, _REPLACE, _CREATE = 1, 4, 0x100, 0x400
 
-_IFLA_NAME, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 3, 18, 28
+_IFLA_NAME, _IFLA_OPERATES, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 3, 16, 18, 28
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC = 1, 4, 5, 7
 
 _UP = 1
+_OPERATES_UP = 6
 _GET_INDEX = 0x8933
 _TABLE_MAIN, _PROTOCOL_BOOT = 254, 3
 _SCOPE_GLOBAL, _SCOPE_LINK, _SCOPE_HOST = 0, 253, 254
@@ -24,6 +27,7 @@ _ON_LINK = 4
 
 LOOPBACK = 1
 """The index of `lo` in every network namespace."""
+OPERATES_SECONDS = 5.0
 
 
 class Netlink:
@@ -58,6 +62,30 @@ class Netlink:
 
     def up(self, name: str) -> None:
         self._ask(_SET_LINK, _link(_index(self._socket, name), flags=_UP, change=_UP))
+
+    def operates(self, name: str) -> None:
+        """Wait until a device that is up sends what it is given.
+
+        The kernel turns that on later, in a thread of its own, for the end of a pair whose other
+        end came up after it; until then it drops everything, and who asks waits for a second try.
+        """
+        deadline = time.monotonic() + OPERATES_SECONDS
+        index = _index(self._socket, name)
+        while self._operates(index) != _OPERATES_UP:
+            if time.monotonic() > deadline:
+                raise TimeoutError(errno.ETIMEDOUT, f"device {name} has not come up")
+            time.sleep(0.001)
+
+    def _operates(self, index: int) -> int | None:
+        """The device's IF_OPER_… state."""
+        answer = self._talk(_GET_LINK, _REQUEST, _link(index))
+        at, end = _HEADER + len(_link()), struct.unpack_from("=I", answer)[0]
+        while at < end:
+            size, kind = struct.unpack_from("=HH", answer, at)
+            if kind == _IFLA_OPERATES:
+                return answer[at + 4]
+            at += size + -size % 4
+        return None
 
     def add_address(self, name: str, address: str) -> None:
         """The address alone, without a network around it."""
@@ -107,11 +135,16 @@ class Netlink:
         flags = _REQUEST | _ACKNOWLEDGE
         if kind in (_NEW_LINK, _NEW_ADDRESS, _NEW_ROUTE):
             flags |= _CREATE | (0 if kind == _NEW_LINK else _REPLACE)
-        self._socket.send(struct.pack("=IHHII", 16 + len(body), kind, flags, 0, 0) + body)
+        self._talk(kind, flags, body)
+
+    def _talk(self, kind: int, flags: int, body: bytes) -> bytes:
+        """The answer, with its header."""
+        self._socket.send(struct.pack("=IHHII", _HEADER + len(body), kind, flags, 0, 0) + body)
         answer = self._socket.recv(65536)
         _, answered, _, _, _, code = struct.unpack_from("=IHHIIi", answer)
         if answered == _ERROR and code:
             raise OSError(-code, os.strerror(-code), f"netlink request {kind}")
+        return answer
 
 
 def _link(index: int = 0, *, flags: int = 0, change: int = 0) -> bytes:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from embedded import troubles
 from embedded.agent import decide, names, volumes
 from embedded.agent.api import MERGE, NOT_FOUND, STRATEGIC, Api, ApiError
 from embedded.agent.containers import groups, resolve
@@ -124,7 +125,7 @@ class Worker:
                 check_memory(self._pod, node.free_memory())
         except (SimulatedError, Missing) as reason:
             said = str(reason).splitlines()[0]
-            self._annotate()
+            self._annotate(said)
             self._tell(decide.Tell("Simulated", f"Not run on this machine: {said}"))
             return False
         host = node.api.get(f"/api/v1/nodes/{self._pod['spec']['nodeName']}")
@@ -151,8 +152,9 @@ class Worker:
             raise SimulatedError(self._node.trouble)
         return self._node.machine
 
-    def _annotate(self) -> None:
-        body: Object = {"metadata": {"annotations": {ANNOTATION: SIMULATED}}}
+    def _annotate(self, reason: str) -> None:
+        why = {ANNOTATION: SIMULATED, troubles.SIMULATED: reason}
+        body: Object = {"metadata": {"annotations": why}}
         try:
             self._node.api.request("PATCH", self._path, body, MERGE)
         except ApiError as error:

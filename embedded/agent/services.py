@@ -3,6 +3,7 @@
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -13,6 +14,8 @@ from embedded.agent.api import MERGE, NOT_FOUND, Api, ApiError, Mirror
 from embedded.agent.events import Events
 from embedded.agent.machine import Endpoint, Forward, Machine, MachineError, Side
 from embedded.agent.objects import Object, part, parts
+from embedded.agent.status import time_of
+from embedded.troubles import SERVED
 
 POD_NETWORK = IPv4Network("198.18.0.0/16")
 """Set aside for tests of network devices, and so nobody's: EndpointSlices refuse loopback."""
@@ -92,7 +95,6 @@ class Services:
         self._file = file
         self._open: dict[Route, Forward] = {}
         self._names = Endpoint(Side.HOST, "127.0.0.1", names.serve(self._resolve))
-        self._problems: dict[str, str | None] = {}
         self._wake = threading.Event()
         self._services = Mirror(api, "/api/v1/services", lambda _one: self._wake.set())
         self._slices = Mirror(api, "/apis/discovery.k8s.io/v1/endpointslices", lambda _one: None)
@@ -152,14 +154,7 @@ class Services:
                 raise MachineError(
                     f"port {route.at.port} of {route.at.address} is the Service {other.service}'s"
                 )
-        try:
-            self._open[route] = machine.forward(route.at, self._behind(route))
-        except MachineError:
-            host = {other.at for other in self._open if other.at.side is Side.HOST}
-            if route.at.side is Side.HOST and not host:
-                # Someone else's as a whole, it seems: another is taken the next time.
-                self._file.unlink(missing_ok=True)
-            raise
+        self._open[route] = machine.forward(route.at, self._behind(route))
 
     def _behind(self, route: Route) -> Callable[[], list[Endpoint]]:
         if route.service == "default/kubernetes":
@@ -176,27 +171,37 @@ class Services:
         return self._file.read_text()
 
     def _publish(self, service: Object, balancer: str, problem: str | None) -> None:
-        """Say in the Service's status where it is answered on this machine."""
-        balanced = service["spec"].get("type") == "LoadBalancer" and not problem
-        told = {"ip": balancer, "ipMode": "Proxy"} if balanced else None
+        """Say in the Service's status where it is answered on this machine, or why it is not.
+
+        It gets an address in any case: what waits for one has more to deploy.
+        """
+        balanced = service["spec"].get("type") == "LoadBalancer"
+        ingress = [{"ip": balancer, "ipMode": "Proxy"}] if balanced else []
         there = parts(service, "status", "loadBalancer", "ingress")
-        if problem != self._problems.get(key(service)):
-            self._problems[key(service)] = problem
-            if problem:
-                self._events.tell(service, "Service", "NotServed", problem, warning=True)
-        if [{name: one.get(name) for name in ("ip", "ipMode")} for one in there] == (
-            [told] if told else []
-        ):
+        at = [{name: one.get(name) for name in ("ip", "ipMode")} for one in there]
+        said = next(
+            (
+                one["message"]
+                for one in parts(service, "status", "conditions")
+                if (one["type"], one["status"]) == (SERVED, "False")
+            ),
+            None,
+        )
+        if (at, said) == (ingress, problem):
             return
+        status: Object = {"loadBalancer": {"ingress": ingress or None}}
+        if problem != said:
+            status["conditions"] = [condition(problem)]
         metadata = service["metadata"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}/status"
         try:
-            said = {"ingress": [told] if told else None}
-            self._api.request("PATCH", path, {"status": {"loadBalancer": said}}, MERGE)
+            self._api.request("PATCH", path, {"status": status}, MERGE)
         except ApiError as error:
             if error.code != NOT_FOUND:
                 raise
-        if told and self._machine is None:
+        if problem:
+            self._events.tell(service, "Service", "NotServed", problem, warning=True)
+        elif ingress and self._machine is None:
             self._events.tell(
                 service,
                 "Service",
@@ -204,3 +209,14 @@ class Services:
                 "This machine runs no containers: nothing answers at this address",
                 warning=True,
             )
+
+
+def condition(problem: str | None) -> Object:
+    """Of a Service: whether it is answered at its addresses."""
+    return {
+        "type": SERVED,
+        "status": "False" if problem else "True",
+        "reason": "CannotListen" if problem else "Listening",
+        "message": problem or "",
+        "lastTransitionTime": time_of(time.time()),
+    }

@@ -6,6 +6,10 @@ NO_MEMORY = "the simulator takes no argument about the KV cache's memory"
 
 TARGET = Hardware(
     server="simulator",
+    # What both the image and `simulator/` understand. The image's own defaults would be 5 sequences
+    # of 1,024 tokens, and other answers at each start.
+    args=("--max-num-seqs=1024", "--block-size=16", "--seed=0"),
+    max_model_len=40_960,
     resource=None,
     requests={"cpu": "100m", "memory": "128Mi"},
     limits={"memory": "512Mi"},

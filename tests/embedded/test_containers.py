@@ -209,7 +209,9 @@ def test_a_pod_whose_program_would_end_over_its_files_is_not_run(
 def test_a_pod_that_asks_for_more_memory_than_is_free_is_not_run() -> None:
     one = pod(containers=[container(resources={"requests": {"memory": "2Gi"}})])
     model.check_memory(one, 3 << 30)
-    with pytest.raises(SimulatedError, match=r"asks for 2048 MiB of memory.* 1024 MiB free"):
+    with pytest.raises(
+        SimulatedError, match=r"asks for 2.0 GiB of memory.* 1.0 GiB free; lower `resources`"
+    ):
         model.check_memory(one, 1 << 30)
 
 

@@ -240,6 +240,14 @@ def test_a_removed_pod_is_forgotten_with_all_in_it(machine: Linux, root: Path) -
     assert machine.check_tcp(at, 1) == "Connection refused"
 
 
+def test_an_address_is_answered_at_from_the_moment_it_is_given_to_a_pod(machine: Linux) -> None:
+    at = Endpoint(Side.PODS, OTHER_ADDRESS, 80)
+    for _ in range(50):
+        machine.add_pod(OTHER, OTHER_ADDRESS)
+        assert machine.check_tcp(at, 0.9) == "Connection refused", "not after a second try"
+        machine.remove_pod(OTHER)
+
+
 def test_a_container_needs_its_pod(machine: Linux, root: Path) -> None:
     with pytest.raises(MachineError, match="there is no pod other, so no container c in it"):
         machine.start("other", "c", program(root, "true"))

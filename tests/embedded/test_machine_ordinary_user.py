@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ordinary
 import pytest
 from machines import POD, left_of, said_by
 
@@ -97,21 +98,44 @@ def test_an_ordinary_user_has_pods_with_users_of_their_own(place: Path) -> None:
     assert not left_of(place / "machine")
 
 
+TRIES = """
+import sys
+from pathlib import Path
+from embedded.agent.linux import Linux
+from embedded.agent.machine import MachineError
+try:
+    Linux(Path(sys.argv[1])).open()
+except MachineError as error:
+    print(error)
+"""
+
+
+def test_where_the_kernel_gives_no_namespaces_it_names_the_setting(root: Path) -> None:
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, ordinary.__file__, ordinary.ALONE, sys.executable, "-c", TRIES, str(root)],
+        cwd=PROJECT,
+        env={"PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == (
+        f"{ordinary.LIMIT} is 0, so this kernel gives ordinary users no namespaces:"
+        " change it, or run as root\n"
+    ), done.stderr
+    assert not left_of(root)
+
+
 def test_where_the_kernel_gives_no_network_it_says_why(machine: Linux, root: Path) -> None:
     """In a container, /proc/sys is read-only: a machine cannot be made there."""
-    tries = (
-        "import sys; from pathlib import Path; from embedded.agent.linux import Linux\n"
-        "from embedded.agent.machine import MachineError\n"
-        "try: Linux(Path('/tmp/m')).open()\n"
-        "except MachineError as error: print(error)"
-    )
     inner = Linux(root, trees=(PROJECT / "embedded", Path(sys.prefix), Path(sys.base_prefix)))
 
     said = said_by(
         inner,
         root,
-        f'exec {sys.executable} -c "$TRIES"',
-        env={"TRIES": tries, "PYTHONPATH": str(PROJECT), "PATH": "/usr/bin:/bin"},
+        f'exec {sys.executable} -c "$TRIES" /tmp/m',
+        env={"TRIES": TRIES, "PYTHONPATH": str(PROJECT), "PATH": "/usr/bin:/bin"},
         read_only_root=False,
     )
 

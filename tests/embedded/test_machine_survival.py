@@ -4,10 +4,12 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -191,6 +193,25 @@ def test_agents_that_open_at_once_share_one_node_process(root: Path) -> None:
 
     assert left_of(root) == [node_of(root)]
     agents[0].close()
+
+
+def test_who_is_slow_to_ask_is_not_told_that_all_is_lost(
+    machine: Linux, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node process that is taken for dead is killed, and with it all that runs."""
+    before, connected, pauses = node_of(root), node.connected, [1.5 * node.REQUEST_SECONDS]
+
+    @contextlib.contextmanager
+    def slowly(folder: Path) -> Generator[socket.socket]:
+        with connected(folder) as line:
+            time.sleep(pauses.pop() if pauses else 0)
+            yield line
+
+    monkeypatch.setattr(node, "connected", slowly)
+
+    assert machine.pods() == {POD: ADDRESS}
+    assert not pauses
+    assert node_of(root) == before
 
 
 def test_opening_again_changes_nothing(machine: Linux, root: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -77,7 +78,7 @@ def server(name: str, **spec: Any) -> dict[str, Any]:
     }
 
 
-def balancer(name: str) -> dict[str, Any]:
+def balancer(name: str, port: int = 8080) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -85,9 +86,17 @@ def balancer(name: str) -> dict[str, Any]:
         "spec": {
             "type": "LoadBalancer",
             "selector": {"app": name},
-            "ports": [{"port": 8080, "targetPort": PORT}],
+            "ports": [{"port": port, "targetPort": PORT}],
         },
     }
+
+
+def address_of(cluster: Cluster, service: str) -> str:
+    where = "jsonpath={.status.loadBalancer.ingress[0].ip}"
+    return eventually(
+        lambda: kubectl(cluster, "get", "service", service, "-o", where),
+        "the Service gets an address",
+    )
 
 
 def status(cluster: Cluster, pod: str) -> dict[str, Any]:
@@ -114,13 +123,7 @@ def test_a_server_is_reached_from_this_machine_and_outlives_its_agent(
 ) -> None:
     create(control_plane, server("web"), balancer("web"))
     ready(control_plane, "web")
-    address = eventually(
-        lambda: kubectl(
-            control_plane,
-            *("get", "service", "web", "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}"),
-        ),
-        "the Service gets an address",
-    )
+    address = address_of(control_plane, "web")
     assert models(address) == ["tiny"]
 
     before = status(control_plane, "web")
@@ -235,6 +238,48 @@ def test_a_pod_without_a_program_is_simulated_and_says_so(control_plane: Cluster
     kubectl(control_plane, "delete", "pod", "other")
 
 
+def test_a_pod_that_asks_for_more_memory_than_there_is_is_simulated_and_the_user_told(
+    control_plane: Cluster,
+) -> None:
+    # Bound by itself: the scheduler would look for a node that has as much.
+    large = server("large", nodeName="node-0")
+    large["spec"]["containers"][0]["resources"] = {"requests": {"memory": "1Pi"}}
+    create(control_plane, large)
+    ready(control_plane, "large")
+
+    [told] = [one for one in control_plane.troubles() if "large" in one]
+    assert told.startswith(
+        "pod large is simulated, and answers nothing: it asks for 1048576.0 GiB of memory"
+    )
+    assert told.endswith("GiB free; lower `resources`, or end what takes memory")
+    kubectl(control_plane, "delete", "pod", "large")
+    assert not any("large" in one for one in control_plane.troubles())
+
+
+def test_a_port_that_is_taken_is_told_to_the_user_and_served_once_it_is_free(
+    control_plane: Cluster,
+) -> None:
+    create(control_plane, balancer("first", 8090))
+    address = address_of(control_plane, "first")
+    with socket.create_server((address, 8091)):
+        create(control_plane, balancer("second", 8091), balancer("third", 8090))
+
+        assert address_of(control_plane, "second") == address, "nobody waits for one in vain"
+        taken = (
+            f"Service second is not served: cannot listen at {address}:8091 (host):"
+            " Address already in use; end what has it"
+        )
+        eventually(lambda: taken in control_plane.troubles(), "a port of somebody else's")
+        theirs = f"third is not served: port 8090 of {address} is the Service default/first's"
+        eventually(
+            lambda: f"Service {theirs}" in control_plane.troubles(), "a port of another Service"
+        )
+
+    eventually(lambda: taken not in control_plane.troubles(), "it tries again")
+    socket.create_connection((address, 8091), 5).close()
+    kubectl(control_plane, "delete", "service", "first", "second", "third")
+
+
 def test_containers_run_on_while_the_api_server_is_away(control_plane: Cluster) -> None:
     create(control_plane, server("lasting"))
     ready(control_plane, "lasting")
@@ -267,5 +312,6 @@ def test_a_machine_without_containers_simulates_every_pod_and_says_why(
         lambda: get(cluster, "service", "web")["status"]["loadBalancer"].get("ingress"),
         "whoever waits for an address gets one",
     )
+    assert cluster.troubles() == ["all pods are simulated, and answer nothing: no namespaces here"]
     cluster.down()
     assert cluster.running() == {}

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,13 +91,13 @@ class Project:
         said = {f"llm-d:{key}": value for key, value in config.items()}
         (self.root / f"Pulumi.{self.stack}.yaml").write_text(yaml.safe_dump({"config": said}))
 
-    def act(self, action: str) -> Ran:
-        """`make up`, `make preview` or `make down`, to its end."""
-        return self.finish(self.start(action))
+    def act(self, action: str, *, through: Sequence[str | Path] = ()) -> Ran:
+        """`make up`, `make preview` or `make down`, to its end, run by the command `through`."""
+        return self.finish(self.start(action, through=through))
 
-    def start(self, action: str) -> "subprocess.Popen[str]":
+    def start(self, action: str, *, through: Sequence[str | Path] = ()) -> "subprocess.Popen[str]":
         return subprocess.Popen(  # noqa: S603 - our own words
-            [sys.executable, "-c", ACT, action, self.stack, self.root],
+            [*through, sys.executable, "-c", ACT, action, self.stack, self.root],
             cwd=ROOT,
             env=self.env,
             stdin=subprocess.DEVNULL,

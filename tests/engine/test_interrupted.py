@@ -11,8 +11,8 @@ from engine.project import NewProject
 
 pytestmark = pytest.mark.engine
 
-UP_SECONDS = 10.0
-"""About what an `up` takes on two cores."""
+UP_SECONDS = 20.0
+"""About what an `up` takes on two cores, from the first word to the last pod's readiness."""
 
 
 @pytest.mark.parametrize("seeds", [(first, first + 1) for first in range(0, 20, 2)], ids=str)

@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 
 import pytest
+from test_bad_input import MODEL, planned
 
 from simulator.options import Options, parse
 
@@ -9,21 +10,23 @@ def parsed(*arguments: str, environment: Mapping[str, str] | None = None) -> Opt
     return parse(["--model", "meta/m", *arguments], environment or {})
 
 
-def test_what_a_stack_passes_is_understood() -> None:
-    options = parse(
-        [
-            "--model",
-            "Qwen/Qwen3-32B",
-            "--port=8000",
-            "--served-model-name=Qwen/Qwen3-32B",
-            "--max-model-len=4096",
-            "--kv-cache-memory-bytes=1073741824",
-        ],
-        {},
-    )
+@pytest.mark.parametrize(
+    ("says", "longest"), [({}, 40960), ({"maxModelLen": 4096}, 4096)], ids=["nothing", "a length"]
+)
+def test_what_a_stack_passes_is_understood(says: dict[str, object], longest: int) -> None:
+    [model] = planned(hardware="simulated", models=[MODEL | says]).models
 
-    assert (options.port, options.max_model_len) == (8000, 4096)
-    # 1 GiB on each of two accelerators, which hold half of a token's 256 KiB each.
+    options = parse(model.service.decode.args, {})
+
+    assert (options.port, options.max_model_len) == (8000, longest)
+    assert (options.max_num_seqs, options.block_size, options.seed) == (1024, 16, 0)
+    assert options.models == (model.name,)
+
+
+def test_the_kv_cache_is_as_large_as_is_said_of_each_accelerator() -> None:
+    options = parsed("--kv-cache-memory-bytes=1073741824", "--max-model-len=4096")
+
+    # 1 GiB on each of two, which hold half of a token's 256 KiB each.
     assert options.blocks * options.block_size == 8192
 
 

@@ -1,0 +1,27 @@
+"""What `make up` tells a person once the stack is up: how to ask its models, and what is wrong."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+
+def told(
+    outputs: Mapping[str, Any], *, simulated: bool = False, troubles: Sequence[str] = ()
+) -> str:
+    """From the stack's outputs, in full: Pulumi shows the beginning of a long one.
+
+    `simulated` is said of a cluster on which nothing runs, and so nothing can be asked.
+    """
+    lines = [*(() if simulated else _how(outputs)), *(f"warning: {one}" for one in troubles)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _how(outputs: Mapping[str, Any]) -> Iterator[str]:
+    urls: Mapping[str, str | None] = outputs["gatewayUrls"]
+    for model, url in urls.items():
+        yield f"{model} answers {f'at {url}' if url else 'inside the cluster'}"
+    yield ""
+    if None in urls.values():
+        yield f"  {outputs['portForwardCommand']} &"
+    yield f"  {outputs['exampleRequest']}"
+    yield ""
+    yield f"Ask it hop by hop, and hear what is wrong: {outputs['smokeTestCommand']}"
