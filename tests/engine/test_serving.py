@@ -27,8 +27,6 @@ DISK: dict[str, Any] = {
 }
 SMALL = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}}
 STACK: dict[str, Any] = {
-    # Its endpoint picker is none that runs on this machine, which would know no roles.
-    "release": "current",
     "hardware": "cuda",
     "names": {"namespace": NAMESPACE, "postfix": "s"},
     "models": [
@@ -203,3 +201,20 @@ def test_the_endpoint_picker_that_stands_by_may_take_over(deployed: tuple[Cluste
     asked = ("update", "leases.coordination.k8s.io", "-n", NAMESPACE, "--as", picker)
 
     assert kubectl(cluster, "auth", "can-i", *asked).strip() == "yes"
+
+
+def test_endpoint_pickers_with_plugins_that_are_not_built_here_are_simulated(
+    deployed: tuple[Cluster, Ran],
+) -> None:
+    cluster, _ = deployed
+    said = {
+        one["involvedObject"]["name"].rsplit("-epp-", 1)[0]: one["message"]
+        for one in listed(cluster, "events")
+        if one["reason"] == "Simulated" and "-epp-" in one["involvedObject"]["name"]
+    }
+
+    reason = "Not run on this machine: the endpoint picker that is built here has no plugin"
+    assert said == {
+        "gaie-s": f"{reason} `prefill-header-handler`",
+        "gaie-s-precise": f"{reason} `precise-prefix-cache-scorer`",
+    }
