@@ -32,7 +32,7 @@ for model in plan.models:
         fronts[model.name] = Front(
             model.named("front"), front=model.front, opts=cluster.here(pool, namespace)
         )
-    ModelService(model.named("model"), service=model.service, opts=cluster.here(namespace))
+    ModelService(model.named("model"), service=model.service, opts=cluster.here(gateway, namespace))
     if model.monitors:
         Monitoring(
             model.named("monitoring"),

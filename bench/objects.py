@@ -13,16 +13,6 @@ WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 TIMEOUT = "--timeout=300s"
 
 
-def of_stack(exported: Mapping[str, Any]) -> list[Object]:
-    """Take the objects that a stack creates out of what `pulumi stack export` wrote."""
-    resources: list[dict[str, Any]] = exported["deployment"].get("resources") or []
-    return [
-        {key: value for key, value in one["inputs"].items() if not key.startswith("__")}
-        for one in resources
-        if one["type"].startswith("kubernetes:") and not one.get("external")
-    ]
-
-
 @dataclass(frozen=True)
 class Steps:
     """The commands, without `kubectl` itself, and the files that they read."""

@@ -16,7 +16,7 @@ import tools
 from bench import objects, running
 from embedded.cluster import CONTEXT, Cluster, Node
 from stack.hardware import targets
-from tools.stack import ACTIONS
+from tools.stack import ACTIONS, objects_of
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / ".state" / "bench"
@@ -106,11 +106,11 @@ class Stack:
         file = self.folder / f"Pulumi.{self.name}.yaml"
         return self.run(*ACTIONS[action], f"--stack={self.name}", f"--config-file={file}")
 
-    def objects(self) -> list[objects.Object]:
+    def objects(self) -> Sequence[objects.Object]:
         """Give the Kubernetes objects of what is deployed."""
         file = self.folder / "exported.json"
         self.run("stack", "export", f"--stack={self.name}", f"--file={file}")
-        return objects.of_stack(json.loads(file.read_text()))
+        return objects_of(json.loads(file.read_text()))
 
     def run(self, *words: str, cwd: Path | None = None) -> float:
         command = [tools.resolve("pulumi"), *words, "--non-interactive"]

@@ -40,11 +40,15 @@ def _adopt(name: str, bundle: plan.Crds, opts: pulumi.ResourceOptions) -> None:
 
 
 def check(annotations: Mapping[str, str], bundle: plan.Crds) -> None:
-    """RunError where the cluster's bundle is not the release's."""
+    """RunError where the cluster's bundle is not the release's, as far as it says which it is."""
+    if not bundle.bundle.annotation:
+        return
     found, wanted = annotations.get(bundle.bundle.annotation), bundle.bundle.version
     if found != wanted:
+        if why := bundle.bundle.refuses.get(found or ""):
+            why = f" ({why})"
         raise pulumi.RunError(
             f"the cluster has {bundle.bundle.module} {found or 'of an unknown version'}, and the "
-            f"release needs {wanted}: upgrade it, or choose a release that fits; "
+            f"release needs {wanted}{why or ''}: upgrade it, or choose a release that fits; "
             f"`gateway.crds.{bundle.name}: false` leaves it unchecked"
         )

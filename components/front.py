@@ -9,9 +9,9 @@ from components.pods import (
     END_SECONDS,
     ONE_MORE_FIRST,
     RESTRICTED,
-    RESTRICTED_POD,
     digest,
     ports,
+    restricted,
 )
 from stack import plan
 
@@ -80,7 +80,7 @@ def proxies(front: plan.Front) -> apps.DeploymentSpecArgsDict:
                 "automount_service_account_token": False,
                 "enable_service_links": False,
                 "termination_grace_period_seconds": DRAIN_SECONDS + END_SECONDS,
-                "security_context": RESTRICTED_POD,
+                "security_context": restricted(front.user),
                 "containers": [envoy(front)],
                 "volumes": [{"name": "config", "config_map": {"name": front.name}}],
             },

@@ -13,15 +13,21 @@ from components.pods import (
     END_SECONDS,
     ONE_MORE_FIRST,
     RESTRICTED,
-    RESTRICTED_POD,
     digest,
     ports,
+    restricted,
+    spread,
+    token,
 )
 from stack import plan
 from stack.kinds import PICKER_PORT
 
 HEALTH_PORT = 9003
 METRICS_PORT = 9090
+OBJECTIVES_VERSION = "v1alpha2"
+HEALTH = "inference-extension"
+"""Of the only picker; where there are several, each says whether it lives and whether it picks."""
+TOKENIZERS = "/tmp"  # noqa: S108 - in a pod
 CONFIG_DIR = "/config"
 CONFIG_FILE = "default-plugins.yaml"
 
@@ -68,9 +74,27 @@ class InferencePool(pulumi.ComponentResource):
             spec=spec(pool),
             opts=child,
         )
+        for objective in pool.objectives:
+            k8s.apiextensions.CustomResource(
+                f"{name}-objective-{objective.name}",
+                api_version=f"{pool.objectives_group}/{OBJECTIVES_VERSION}",
+                kind="InferenceObjective",
+                metadata={**metadata, "name": objective.name},
+                spec={"priority": objective.priority, "poolRef": pool_reference(pool)},
+                opts=child,
+            )
+        if pool.rewrites:
+            k8s.apiextensions.CustomResource(
+                f"{name}-rewrites",
+                api_version=f"{pool.objectives_group}/{OBJECTIVES_VERSION}",
+                kind="InferenceModelRewrite",
+                metadata={**metadata, "name": pool.name},
+                spec={"poolRef": pool_reference(pool), "rules": rewrite_rules(pool)},
+                opts=child,
+            )
         deployment = apps.Deployment(
             f"{name}-endpoint-picker",
-            metadata=metadata,
+            metadata={**metadata, **ready_when(pool)},
             spec=picker(pool),
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -114,14 +138,22 @@ def subjects(pool: plan.Pool) -> list[rbac.SubjectArgsDict]:
 def rules(pool: plan.Pool) -> list[rbac.PolicyRuleArgsDict]:
     """What the endpoint picker watches, in its own namespace, and nothing more."""
     watch = ["get", "list", "watch"]
+    election: list[rbac.PolicyRuleArgsDict] = [
+        {
+            "api_groups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "verbs": ["get", "create", "update"],
+        },
+        {"api_groups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+    ]
     return [
         {"api_groups": [pool.group], "resources": ["inferencepools"], "verbs": watch},
-        {
-            "api_groups": [pool.objectives_group],
-            "resources": ["inferencemodelrewrites", "inferenceobjectives"],
-            "verbs": watch,
-        },
+        *(
+            rbac.PolicyRuleArgsDict(api_groups=[group], resources=[*resources], verbs=watch)
+            for group, resources in pool.watches.items()
+        ),
         {"api_groups": [""], "resources": ["pods"], "verbs": watch},
+        *(election if pool.replicas > 1 else ()),
     ]
 
 
@@ -162,11 +194,46 @@ def spec(pool: plan.Pool) -> dict[str, Any]:
     }
 
 
+def pool_reference(pool: plan.Pool) -> dict[str, str]:
+    return {"group": pool.group, "kind": "InferencePool", "name": pool.name}
+
+
+def rewrite_rules(pool: plan.Pool) -> list[dict[str, Any]]:
+    return [
+        {
+            "matches": [{"model": {"type": "Exact", "value": rewrite.model}}],
+            "targets": [
+                {"modelRewrite": model, "weight": weight}
+                for model, weight in rewrite.targets.items()
+            ],
+        }
+        for rewrite in pool.rewrites
+    ]
+
+
+def ready_when(pool: plan.Pool) -> meta.ObjectMetaArgsDict:
+    """Of several pickers one is ready, the one that picks: no more is to be waited for."""
+    if pool.replicas == 1:
+        return {}
+    return {"annotations": {"pulumi.com/waitFor": "jsonpath={.status.readyReplicas}"}}
+
+
 def picker(pool: plan.Pool) -> apps.DeploymentSpecArgsDict:
-    """The endpoint picker's Deployment: one replica, whose view of the caches is its own."""
+    """The endpoint picker's Deployment: one picks, whose view of the caches is its own."""
+    spec: core.PodSpecArgsDict = {
+        "service_account_name": pool.picker,
+        "enable_service_links": False,
+        "termination_grace_period_seconds": DRAIN_SECONDS + END_SECONDS,
+        "security_context": restricted(pool.user),
+        "containers": [picker_container(pool)],
+        "volumes": volumes(pool),
+    }
+    if pool.replicas > 1:
+        spec["topology_spread_constraints"] = [spread(selector(pool))]
     return {
-        "replicas": 1,
-        "strategy": ONE_MORE_FIRST,
+        "replicas": pool.replicas,
+        # Of several, a new picker is not ready before the one that picks is gone.
+        "strategy": {"type": "Recreate"} if pool.replicas > 1 else ONE_MORE_FIRST,
         "selector": {"match_labels": selector(pool)},
         "template": {
             "metadata": {
@@ -174,20 +241,21 @@ def picker(pool: plan.Pool) -> apps.DeploymentSpecArgsDict:
                 # It does not read its file again: a changed one has to mean a new pod.
                 "annotations": {"llm-d.ai/config-sha256": digest(config(pool))},
             },
-            "spec": {
-                "service_account_name": pool.picker,
-                "enable_service_links": False,
-                "termination_grace_period_seconds": DRAIN_SECONDS + END_SECONDS,
-                "security_context": RESTRICTED_POD,
-                "containers": [picker_container(pool)],
-                "volumes": [{"name": "config", "config_map": {"name": pool.picker}}],
-            },
+            "spec": spec,
         },
     }
 
 
+def volumes(pool: plan.Pool) -> list[core.VolumeArgsDict]:
+    tokenizer: list[core.VolumeArgsDict] = [{"name": "tmp", "empty_dir": {}}]
+    return [
+        {"name": "config", "config_map": {"name": pool.picker}},
+        *(tokenizer if pool.reads_tokenizer else ()),
+    ]
+
+
 def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
-    probe: core.ProbeArgsDict = {"grpc": {"port": HEALTH_PORT, "service": "inference-extension"}}
+    alive, ready = ("liveness", "readiness") if pool.replicas > 1 else (HEALTH, HEALTH)
     return {
         "name": "epp",
         "image": pool.image,
@@ -203,14 +271,10 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
             "--zap-encoder=json",
             "--v=1",
             "--tracing=false",
+            *pool.args,
+            *(["--ha-enable-leader-election"] if pool.replicas > 1 else []),
         ],
-        "env": [
-            {
-                "name": "NAMESPACE",
-                "value_from": {"field_ref": {"field_path": "metadata.namespace"}},
-            },
-            {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
-        ],
+        "env": environment(pool),
         "ports": [
             {"name": "grpc", "container_port": PICKER_PORT},
             {"name": "grpc-health", "container_port": HEALTH_PORT},
@@ -225,13 +289,32 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
             "failure_threshold": 60,
         },
         "liveness_probe": {
-            **probe,
+            "grpc": {"port": HEALTH_PORT, "service": alive},
             "initial_delay_seconds": 5,
             "period_seconds": 10,
             "termination_grace_period_seconds": END_SECONDS,
         },
-        "readiness_probe": {**probe, "period_seconds": 2},
+        "readiness_probe": {"grpc": {"port": HEALTH_PORT, "service": ready}, "period_seconds": 2},
         "resources": {"requests": dict(pool.requests), "limits": dict(pool.limits)},
         "security_context": RESTRICTED,
-        "volume_mounts": [{"name": "config", "mount_path": CONFIG_DIR, "read_only": True}],
+        "volume_mounts": mounts(pool),
     }
+
+
+def environment(pool: plan.Pool) -> list[core.EnvVarArgsDict]:
+    env: list[core.EnvVarArgsDict] = [
+        {"name": name, "value_from": {"field_ref": {"field_path": path}}}
+        for name, path in (("NAMESPACE", "metadata.namespace"), ("POD_NAME", "metadata.name"))
+    ]
+    if pool.reads_tokenizer:
+        env.append({"name": "HOME", "value": TOKENIZERS})
+        env.extend(token(pool.hf_token_secret))
+    return env
+
+
+def mounts(pool: plan.Pool) -> list[core.VolumeMountArgsDict]:
+    tokenizer: list[core.VolumeMountArgsDict] = [{"name": "tmp", "mount_path": TOKENIZERS}]
+    return [
+        {"name": "config", "mount_path": CONFIG_DIR, "read_only": True},
+        *(tokenizer if pool.reads_tokenizer else ()),
+    ]

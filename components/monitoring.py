@@ -4,7 +4,6 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.inference_pool import labels
-from components.model_service import PORT_NAME
 from stack import plan
 
 API = "monitoring.coreos.com/v1"
@@ -56,9 +55,9 @@ class Monitoring(pulumi.ComponentResource):
 
 def pods(monitors: plan.Monitors, service: plan.Service) -> dict[str, Any]:
     return {
-        "selector": {"matchLabels": dict(service.labels)},
+        "selector": {"matchLabels": service.common_labels},
         "podMetricsEndpoints": [
-            {"port": PORT_NAME, "path": "/metrics", "interval": monitors.interval}
+            {"port": service.port_name, "path": "/metrics", "interval": monitors.interval}
         ],
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from components.front import Front
 from components.inference_pool import METRICS_PORT
-from stack.plan import Model, Plan
+from stack.plan import Capacity, Model, Plan
 
 LOCAL_PORT = 8000
 
@@ -25,10 +25,25 @@ def endpoints(
         "models": [model.name for model in plan.models],
         "gatewayUrls": urls,
         "inferenceEndpoints": {model.name: f"http://{model.endpoint}" for model in plan.models},
+        "capacity": {model.name: capacity(model.capacity) for model in plan.models},
         "objects": {model.name: objects(model) for model in plan.models},
         "portForwardCommand": port_forward(first, kubeconfig, context),
         "smokeTestCommand": f"make smoke STACK={plan.name}",
         "exampleRequest": urls[first.name].apply(lambda known: example(known, first.name)),
+    }
+
+
+def capacity(held: Capacity | str) -> dict[str, Any]:
+    """Figure by figure, so that a preview shows what a change does to each."""
+    if isinstance(held, str):
+        return {"notKnown": held}
+    most = {"atMost": True} if held.is_bound else {}
+    at_once = {f"{tokens} tokens": count for tokens, count in held.at_once.items()}
+    return {
+        **most,
+        "kvTokens": held.kv_tokens,
+        "requestsAtOnce": at_once,
+        "accelerators": held.accelerators,
     }
 
 
@@ -40,7 +55,7 @@ def objects(model: Model) -> dict[str, Any]:
         "picker": model.pool.picker,
         "metricsPort": METRICS_PORT,
         "pool": model.pool.name,
-        "decode": model.service.decode,
+        "decode": model.service.decode.workload,
     }
 
 

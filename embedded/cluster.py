@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,10 @@ NODE_NETWORK = "198.18.0"
 TO_ITS_END = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"
 """A program that runs another one, and keeps what it inherits to itself."""
 
+DEVICES = "deviceclasses,resourceslices"
+OURS = "app.kubernetes.io/managed-by=embedded"
+"""Label of what stands in for resource drivers."""
+
 READY_SECONDS = 120.0
 STOP_SECONDS = 3.0
 
@@ -53,6 +57,8 @@ class Node:
     allocatable: Mapping[str, str]
     labels: Mapping[str, str]
     taints: Sequence[Mapping[str, str]] = ()
+    claimable: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Driver -> how many of its devices the node has for claims; its DeviceClass is named so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +70,8 @@ class Cluster:
 
     root: Path
     tools: Callable[[str], Path]
+    simulate: str = ""
+    """Why every pod is to be simulated; empty runs those that this machine has a program for."""
 
     @property
     def kubeconfig(self) -> Path:
@@ -201,7 +209,7 @@ class Cluster:
         with self._log(AGENT).open("ab") as log:
             subprocess.Popen(  # noqa: S603 - our own words
                 # It needs the Kubernetes client, which the interpreter of this process may lack.
-                [interpreter, "-m", "embedded.agent", self.root],
+                [interpreter, "-m", "embedded.agent", self.root, self.simulate],
                 cwd=Path(__file__).parents[1],
                 # What runs on this machine is behind no proxy.
                 env=os.environ | {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"},
@@ -268,12 +276,15 @@ class Cluster:
     def _apply(self, nodes: Sequence[Node]) -> None:
         """The nodes asked for and no others; status too, which is a resource of its own."""
         items = [manifest(node, f"{NODE_NETWORK}.{at}") for at, node in enumerate(nodes, 1)]
-        objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        offered = devices(nodes)
         apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=embedded", "-f-")
-        for part in ((), ("--subresource=status",)) if nodes else ():
-            self._kubectl(*apply, *part, stdin=objects)
+        if nodes:
+            self._kubectl(*apply, stdin=_list([*items, *offered]))
+            self._kubectl(*apply, "--subresource=status", stdin=_list(items))
         there = self._kubectl("get", "nodes", "-o", "name").split()
-        if gone := [one for one in there if one.removeprefix("node/") not in names(nodes)]:
+        there += self._kubectl("get", DEVICES, f"--selector={OURS}", "-o", "name").split()
+        wanted = {one["metadata"]["name"] for one in (*items, *offered)}
+        if gone := [one for one in there if one.partition("/")[2] not in wanted]:
             self._kubectl("delete", *gone)
 
     def _uid(self) -> str:
@@ -389,8 +400,8 @@ class Cluster:
             yield lock.fileno()
 
 
-def names(nodes: Sequence[Node]) -> set[str]:
-    return {node.name for node in nodes}
+def _list(items: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
 def manifest(node: Node, address: str) -> dict[str, Any]:
@@ -412,6 +423,44 @@ def manifest(node: Node, address: str) -> dict[str, Any]:
                 {"type": "Hostname", "address": node.name},
             ],
         },
+    }
+
+
+def devices(nodes: Sequence[Node]) -> list[dict[str, Any]]:
+    """What resource drivers would publish: each node's devices, and a class for each driver."""
+    drivers = sorted({driver for node in nodes for driver in node.claimable})
+    classes = [
+        _of_driver("DeviceClass", driver, {"selectors": [{"cel": {"expression": _is_of(driver)}}]})
+        for driver in drivers
+    ]
+    slices = [
+        _of_driver(
+            "ResourceSlice",
+            f"{node.name}-{driver}",
+            {
+                "driver": driver,
+                "nodeName": node.name,
+                "pool": {"name": node.name, "generation": 1, "resourceSliceCount": 1},
+                "devices": [{"name": f"device-{at}"} for at in range(count)],
+            },
+        )
+        for node in nodes
+        for driver, count in node.claimable.items()
+    ]
+    return [*classes, *slices]
+
+
+def _is_of(driver: str) -> str:
+    return f'device.driver == "{driver}"'
+
+
+def _of_driver(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    key, value = OURS.split("=")
+    return {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": name, "labels": {key: value}},
+        "spec": spec,
     }
 
 

@@ -1,60 +1,88 @@
 """What is wrong with a stack beyond the shape of its words, each problem told by its path."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from itertools import combinations
 
-from stack import config, quantity, scheduling
-from stack.hardware import Feature, Hardware
-from stack.plan import Model
+from stack import config, quantity, roles, scheduling, service_checks, sources
+from stack.ground import Ground
+from stack.hardware import Hardware
+from stack.plan import Model, Service
 from stack.problems import wrong
+from stack.refusals import REFUSALS
 from stack.releases import Release
 
+DRA = (1, 34)
+"""Kubernetes since when claims for devices are resource.k8s.io/v1."""
 GATED_PUBLISHERS = frozenset({"meta-llama", "google", "mistralai"})
 """On Hugging Face; most of what they publish asks for a token."""
 LABEL = 63
 """Characters of a DNS label and of a label's value, the tightest limits that names meet."""
 
 
-def models(
-    stack: config.Stack, release: Release, target: Hardware, secrets: frozenset[str]
-) -> Iterator[str]:
+def pairs(stack: config.Stack, release: Release) -> Iterator[str]:
+    """Words that are right by themselves and are known not to work together."""
+    if why := release.lacks.get(stack.hardware):
+        yield wrong(
+            "hardware", stack.hardware, f"one that release `{stack.release}` has images for: {why}"
+        )
+    for one in REFUSALS:
+        if refused := one.refuses(stack):
+            yield refused
+
+
+def models(stack: config.Stack, ground: Ground, secrets: frozenset[str]) -> Iterator[str]:
+    target = ground.target
+    yield from _token(stack, secrets)
     for index, model in enumerate(stack.models):
         at = f"models[{index}]"
-        publisher = model.name.split("/", 1)[0]
-        gated = publisher in GATED_PUBLISHERS if model.gated is None else model.gated
-        if gated and "hfToken" not in secrets and target.command:
-            yield wrong(
-                f"{at}.name",
-                model.name,
-                "a model that needs no token, or a token: run `pulumi config set --secret "
-                f"llm-d:hfToken`, or say `gated: false` if {publisher} does not ask for one",
-            )
-        if model.tensor_parallel > 1 and (why := target.lacks.get(Feature.TENSOR_PARALLEL)):
-            yield wrong(
-                f"{at}.{Feature.TENSOR_PARALLEL}",
-                model.tensor_parallel,
-                f"1 on hardware `{stack.hardware}`: {why}",
-            )
-        if model.image and not _is_pinned(model.image):
+        if target.server != "simulator" and not (
+            "hfToken" in secrets or stack.names.hf_token_secret
+        ):
+            yield from _gated(model, at)
+        if model.image and not is_pinned(model.image):
             yield wrong(
                 f"{at}.image",
                 model.image,
                 "a tag that does not move, or a digest: what is tested is what runs",
             )
-        for kind in ("cpu", "memory"):
-            yield from _over_limit(model, target, at, kind)
-        yield from scheduling.problems(model.scheduler, release, f"{at}.scheduler")
+        for role in roles.asked(model):
+            for kind in ("cpu", "memory"):
+                yield from _over_limit(role.resources, target, f"{at}{role.at}", kind)
+        yield from service_checks.problems(model, ground, at)
+        yield from scheduling.problems(model, ground.release, target, at)
 
 
-def _over_limit(model: config.Model, target: Hardware, at: str, kind: str) -> Iterator[str]:
-    requested = getattr(model.resources.requests, kind) or target.requests.get(kind)
-    limit = getattr(model.resources.limits, kind) or target.limits.get(kind)
+def _token(stack: config.Stack, secrets: frozenset[str]) -> Iterator[str]:
+    if "hfToken" in secrets and (said := stack.names.hf_token_secret):
+        yield wrong("names.hfTokenSecret", said, "a Secret that is there or `hfToken`, not both")
+
+
+def _gated(model: config.Model, at: str) -> Iterator[str]:
+    """What is downloaded and asks for a token."""
+    repository = sources.of(model).repository
+    if not repository:
+        return
+    publisher = repository.split("/", 1)[0]
+    if publisher in GATED_PUBLISHERS if model.gated is None else model.gated:
+        yield wrong(
+            f"{at}.source" if model.source else f"{at}.name",
+            model.source or model.name,
+            "a model that needs no token, or a token: run `pulumi config set --secret "
+            "llm-d:hfToken`, name a Secret in `names.hfTokenSecret`, or say `gated: false` if "
+            f"{publisher} does not ask for one",
+        )
+
+
+def _over_limit(asked: config.Resources, target: Hardware, at: str, kind: str) -> Iterator[str]:
+    requested = getattr(asked.requests, kind) or target.requests.get(kind)
+    limit = getattr(asked.limits, kind) or target.limits.get(kind)
     if requested and limit and quantity.parse(requested) > quantity.parse(limit):
         yield wrong(f"{at}.resources.requests.{kind}", requested, f"at most the limit, {limit}")
 
 
-def _is_pinned(image: str) -> bool:
+def is_pinned(image: str) -> bool:
     tag = image.rsplit("/", 1)[-1].partition("@")
     return bool(tag[2]) or tag[0].partition(":")[2] not in {
         "",
@@ -91,11 +119,8 @@ def collisions(stack: config.Stack, models: Sequence[Model]) -> Iterator[str]:
 def lengths(models: Sequence[Model]) -> Iterator[str]:
     """Names over Kubernetes' limit, after every suffix."""
     for index, model in enumerate(models):
-        names = (
-            model.pool.picker,
-            model.service.decode,
-            *([model.front.name] if model.front else []),
-        )
+        front = (model.front.name,) if model.front else ()
+        names = (model.pool.picker, *front, *_service_names(model.service))
         longest = max((*names, *_monitor_names(model)), key=len)
         if (over := len(longest) - LABEL) > 0:
             path = f"models[{index}].id" if model.id else "names.postfix"
@@ -108,55 +133,104 @@ def lengths(models: Sequence[Model]) -> Iterator[str]:
             )
 
 
+def _service_names(service: Service) -> Iterator[str]:
+    yield service.name
+    for role in service.roles:
+        # Pods of a replica over several nodes carry a label of its name, number and revision.
+        group = f"-{role.replicas - 1}-{'0' * 10}" if role.nodes > 1 else ""
+        yield f"{role.workload}{group}"
+    if service.files.downloads:
+        yield service.files.job
+    if service.files.created and service.files.claim:
+        yield service.files.claim
+
+
 def _monitor_names(model: Model) -> tuple[str, ...]:
     monitors = model.monitors
     return (monitors.pod_monitor, monitors.service_monitor) if monitors else ()
 
 
-def devices(stack: config.Stack, target: Hardware, nodes: config.Nodes | None) -> Iterator[str]:
-    """A replica's ranks sit on one node."""
-    on_node = nodes.devices if nodes else int(target.node.get(target.resource or "", 0))
-    for index, model in enumerate(stack.models):
-        if target.resource and model.tensor_parallel > on_node:
-            yield wrong(
-                f"models[{index}].tensorParallel",
-                model.tensor_parallel,
-                f"at most {on_node}, the `{target.resource}` of one node",
-            )
+def claims(stack: config.Stack, target: Hardware) -> Iterator[str]:
+    """Of devices, on a cluster that is too old for them."""
+    version: str | None = getattr(stack.cluster, "version", None)
+    if target.claim and version and tuple(int(part) for part in version.split(".")) < DRA:
+        yield wrong(
+            "cluster.version",
+            version,
+            f"1.34 or newer on hardware `{stack.hardware}`: its devices are claimed by "
+            "resource.k8s.io/v1",
+        )
 
 
 def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) -> Iterator[str]:
     """The first model whose replicas the nodes cannot hold; the scheduler's own sums, roughly."""
     if not nodes:
         return
-    node = {"cpu": nodes.cpu, "memory": nodes.memory}
-    if target.resource:
-        node[target.resource] = str(nodes.devices)
-    free = [quantity.parse_all(node) for _ in range(nodes.count)]
+    node = _node(nodes, target)
+    free = [dict(node) for _ in range(nodes.count)]
     for index, model in enumerate(models):
         for what, asked in _before_it(model):
             if not _take(asked, free):
                 yield wrong(
                     "cluster.nodes",
-                    f"{nodes.count} with {_listed(quantity.parse_all(node))}",
-                    f"room for {_listed(asked)} more, which {what} of models[{index}] asks for",
+                    f"{nodes.count} with {quantity.listed(node)}",
+                    f"room for {quantity.listed(asked)} more, which {what} of models[{index}] "
+                    "asks for",
                 )
                 return
-        asked = quantity.parse_all(model.service.requests)
-        if sum(_take(asked, free) for _ in range(model.service.replicas)) < model.service.replicas:
-            yield wrong(
-                f"models[{index}].replicas",
-                model.service.replicas,
-                "fewer, smaller `resources`, or more in `cluster.nodes`: each asks for "
-                f"{_listed(asked)}, and {nodes.count} node(s) with "
-                f"{_listed(quantity.parse_all(node))} cannot hold them all",
-            )
-            return
+        for role in model.service.roles:
+            at = f"models[{index}]" + (".prefill" if role.name == "prefill" else "")
+            asked = role.pod_requests
+            if sum(_take(asked, free) for _ in range(role.pods)) < role.pods:
+                yield wrong(
+                    f"{at}.replicas",
+                    role.replicas,
+                    "fewer, smaller `resources`, or more in `cluster.nodes`: each asks for "
+                    f"{quantity.listed(asked)}, and {nodes.count} node(s) with "
+                    f"{quantity.listed(node)} cannot hold them all",
+                )
+                return
+
+
+def replicas(
+    models: Sequence[Model],
+    unsettled: AbstractSet[int],
+    nodes: config.Nodes | None,
+    target: Hardware,
+) -> dict[int, int]:
+    """How many of each unsettled model the nodes have room for, beside all others; at least one.
+
+    They take turns, so that none gets more than its share.
+    """
+    if not nodes or not unsettled:
+        return {}
+    free = [_node(nodes, target) for _ in range(nodes.count)]
+    for index, model in enumerate(models):
+        for _, beside in _before_it(model):
+            _take(beside, free)
+        for role in () if index in unsettled else model.service.roles:
+            for _ in range(role.pods):
+                _take(role.pod_requests, free)
+    counts = dict.fromkeys(sorted(unsettled), 0)
+    growing = [*counts]
+    while growing:
+        growing = [
+            index for index in growing if _take(models[index].service.decode.pod_requests, free)
+        ]
+        for index in growing:
+            counts[index] += 1
+    return {index: max(1, count) for index, count in counts.items()}
+
+
+def _node(nodes: config.Nodes, target: Hardware) -> dict[str, Decimal]:
+    devices = {name: Decimal(nodes.devices) for name in (target.resource, target.claim) if name}
+    return {**quantity.parse_all({"cpu": nodes.cpu, "memory": nodes.memory}), **devices}
 
 
 def _before_it(model: Model) -> Iterator[tuple[str, dict[str, Decimal]]]:
     """What a model needs beside its servers: whose pod, and what it asks for."""
-    yield "the endpoint picker", quantity.parse_all(model.pool.requests)
+    for _ in range(model.pool.replicas):
+        yield "the endpoint picker", quantity.parse_all(model.pool.requests)
     if model.front:
         for _ in range(model.front.replicas):
             yield "the gateway", quantity.parse_all(model.front.proxy.requests)
@@ -170,15 +244,3 @@ def _take(asked: Mapping[str, Decimal], free: Sequence[dict[str, Decimal]]) -> b
                 node[kind] -= amount
             return True
     return False
-
-
-def _listed(amounts: Mapping[str, Decimal]) -> str:
-    """`cpu 0.5, memory 3Gi`."""
-    return ", ".join(f"{kind} {_shown(amount)}" for kind, amount in amounts.items())
-
-
-def _shown(amount: Decimal) -> str:
-    for unit, size in (("Gi", 2**30), ("Mi", 2**20)):
-        if amount >= size:
-            return f"{amount / size:.4g}{unit}"
-    return f"{amount.normalize():f}"

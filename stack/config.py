@@ -7,10 +7,25 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveInt, create_model
 from pydantic.alias_generators import to_camel
 
-from stack import hardware, quantity, releases, schedulers
+from stack import capacity, hardware, quantity, releases, schedulers, sources
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Quantity = Annotated[str, Field(pattern=quantity.PATTERN)]
+ServedName = Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)?$", max_length=96)]
+"""What requests may ask for."""
+ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+"""Of a Kubernetes object that someone else made."""
+Argument = Annotated[str, Field(pattern=r"^--[a-z][-\w.]*(=[^\x00]*)?$")]
+"""`--flag` or `--flag=value`, so that no value is taken for an argument of its own."""
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+EnvValue = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+LabelKey = Annotated[
+    str,
+    Field(
+        pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$"
+    ),
+]
+LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-\w.]*[A-Za-z0-9])?)?$", max_length=63)]
 Install = Literal["adopt", True, False]
 """true: this stack installs and removes it; adopt: it is there and checked; false: left alone."""
 
@@ -36,6 +51,12 @@ class Nodes(Section):
     memory: Quantity
     devices: Annotated[int, Field(ge=0)] = 0
     """Accelerators of a node, in units of the hardware's own resource."""
+    accelerator: Annotated[
+        str | None, Field(json_schema_extra={"enum": [*sorted(capacity.DEVICES), None]})
+    ] = None
+    """Which one; left out, whether a model fits is not checked but where there is only one."""
+    download_mbps: PositiveInt = 200
+    """Megabits per second at which a pod downloads a model: how long it may take to start."""
 
 
 class Cluster(Section):
@@ -52,6 +73,9 @@ class Crds(Section):
     """Gateway API; left out, the gateway decides."""
     inference_extension: Install | None = None
     """Gateway API inference extension; left out, the gateway decides."""
+    leader_worker_set: Install | None = None
+    """LeaderWorkerSet, for models that span nodes; left out, it is adopted from whoever installed
+    its controller, and on a cluster of the stack's own installed without one."""
 
 
 class Gateway(Section):
@@ -106,28 +130,137 @@ class Scheduler(Section):
     """Of the plugins listed; left out, one that has them all."""
     failure_mode: Literal["FailOpen", "FailClose"] = "FailOpen"
     """Without an endpoint picker: any pod, or none."""
+    replicas: Annotated[int, Field(ge=1, le=9)] = 1
+    """Of the endpoint picker: one picks, the others stand by to take over."""
+    flow_control: bool = False
+    """Requests wait in the endpoint picker, by priority, while the pods have all they can do."""
+
+
+class Prefill(Section):
+    """Pods that read prompts and hand their KV cache over to those that answer.
+
+    What is left out is the model's.
+    """
+
+    replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    tensor_parallel: Annotated[int, Field(ge=1, le=64)] | None = None
+    data_parallel: Annotated[int, Field(ge=1, le=64)] | None = None
+    nodes: Annotated[int, Field(ge=1, le=64)] | None = None
+    args: list[Argument] = []
+    """Of these pods alone, after the model's."""
+    resources: Resources | None = None
+
+
+class Claim(Section):
+    """A PersistentVolumeClaim that this stack makes, and removes with everything on it."""
+
+    size: Quantity
+    storage_class: ObjectName | None = None
+    """Left out, the cluster's default."""
+    access_mode: Literal["ReadWriteMany", "ReadWriteOnce"] = "ReadWriteMany"
+    """ReadWriteOnce is for what runs on one node."""
+
+
+class Adapter(Section):
+    """A LoRA adapter, served beside its model under a name of its own."""
+
+    name: ServedName
+    source: Annotated[str, Field(pattern=sources.PATTERN)]
+    """`hf://publisher/adapter`, or `pvc://claim/folder` on the model's own claim."""
+    rank: Annotated[int, Field(ge=1, le=512)] = 16
+
+
+class Target(Section):
+    model: ServedName
+    weight: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Share of the requests, among all targets' weights."""
+
+
+class Alias(Section):
+    """A name that requests may ask for, and what answers them."""
+
+    name: ServedName
+    targets: list[Target] = []
+    """The model, its adapters or both; left out, the model."""
+
+
+class Objective(Section):
+    """A priority, for requests that name it in `x-gateway-inference-objective`."""
+
+    name: DnsLabel
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
+    """The higher go first; those below 0 are dropped while the pods have all they can do."""
+
+
+class Pods(Section):
+    """Settings of Kubernetes' own for a model's pods."""
+
+    labels: dict[LabelKey, LabelValue] = {}
+    annotations: dict[LabelKey, str] = {}
+    image_pull_secrets: list[ObjectName] = []
+    priority_class: ObjectName | None = None
+    scheduler_name: ObjectName | None = None
+    """Of the scheduler that places them; left out, the cluster's own."""
+    service_account: ObjectName | None = None
+    """One that is there; left out, this stack makes one."""
+    max_unavailable: Annotated[int, Field(ge=0)] | None = None
+    """Replicas that may be drained at once; left out, one where there are several."""
 
 
 class Model(Section):
-    name: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)?$", max_length=96)]
-    """Hugging Face repository, and the name that requests ask for."""
+    name: ServedName
+    """What requests ask for; where no `source` says another, its Hugging Face repository."""
+    source: Annotated[str, Field(pattern=sources.PATTERN)] | None = None
+    """`hf://publisher/model`, `pvc://claim/folder` for files that are there, or
+    `pvc+hf://claim/publisher/model` for a claim that is filled once, before any pod starts."""
+    claim: Claim | None = None
+    """Makes the claim of the `source`; without one, a claim for the Hugging Face repository."""
     id: DnsLabel | None = None
     """Ends the names of this model's objects; every model after the first needs one."""
     replicas: Annotated[int, Field(ge=1, le=1000)] = 1
     tensor_parallel: Annotated[int, Field(ge=1, le=64)] = 1
-    """Devices that one replica is split over."""
+    """Devices that one copy of the model is split over."""
+    data_parallel: Annotated[int, Field(ge=1, le=64)] = 1
+    """Copies of the model in one replica; for mixtures of experts, which share them out."""
+    nodes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Machines that one replica spans, through LeaderWorkerSet."""
+    prefill: Prefill | None = None
+    """Pods of their own for reading prompts; left out, the pods that answer read them too."""
+    adapters: Annotated[list[Adapter], Field(max_length=64)] = []
+    """LoRA adapters that are served beside the model."""
     max_model_len: PositiveInt | None = None
     """Tokens of the longest request, prompt and answer together; left out, the model's own."""
+    sizing: Literal["auto"] | None = None
+    """auto: `tensorParallel`, `maxModelLen` and `replicas` are what the nodes can do best."""
+    shape: dict[str, Any] | None = None
+    """What the model's config.json says of its architecture, for models that are not known; with
+    `weights_gib` where the weights' size does not follow from it."""
+    dtype: Literal["bfloat16", "float16", "float32"] | None = None
+    """Of weights and activations; left out, the hardware's default, or else the model's own."""
+    quantization: Literal["fp8"] | None = None
+    """What weights are shrunk to while they are loaded."""
+    kv_cache_dtype: Literal["fp8"] | None = None
+    """Left out, that of the weights, or the hardware's default."""
     kv_cache: Quantity | None = None
     """Memory of one replica's KV cache; left out, the hardware's default."""
     gated: bool | None = None
     """Whether downloading it takes a token; left out, what is known of its publisher."""
-    storage: Quantity = "20Gi"
-    """Disk that one replica may use for the model's files."""
+    storage: Quantity | None = None
+    """Disk that one replica may use for the model's files; left out, what a known model takes, or
+    20Gi."""
     image: Annotated[str, Field(pattern=r"^[\w.:/-]+(@sha256:[0-9a-f]{64})?$")] | None = None
     """Of the model server, instead of the release's; with a tag or digest that does not move."""
     resources: Resources = Resources()
+    args: list[Argument] = []
+    """Of the model server, over the hardware's own."""
+    env: dict[EnvName, EnvValue] = {}
+    """Of the model server, over the hardware's own."""
+    pods: Pods = Pods()
     scheduler: Scheduler = Scheduler()
+    aliases: list[Alias] = []
+    """Other names for the model, or shares of its requests for its adapters."""
+    objectives: list[Objective] = []
+    """Priorities that requests may name."""
 
 
 class Monitoring(Section):
@@ -143,6 +276,8 @@ class Names(Section):
     create_namespace: bool = True
     """false where someone else made the namespace, and keeps it."""
     postfix: DnsLabel = "inference-scheduling"
+    hf_token_secret: ObjectName | None = None
+    """A Secret that is there, with the token under `HF_TOKEN`: instead of `hfToken`."""
 
 
 Narrowed = TypeVar("Narrowed", bound=Section)

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
+from stack.crd_bundles import CrdBundle, CrdFile
 from stack.problems import StackError
-from stack.releases import CrdBundle, CrdFile
 
 CACHE = Path(".state/crds")
 RELEASES = "https://raw.githubusercontent.com/{repository}/{version}/{path}"

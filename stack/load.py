@@ -1,26 +1,22 @@
 """Where Pulumi's configuration becomes ours."""
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
-from pydantic import ValidationError
 
-from stack import config, crds, problems
-from stack.kinds import ClusterKind, GatewayKind
+from stack import config, crds
 from stack.plan import Plan
-from stack.planner import plan
+from stack.problems import StackError
+from stack.reading import Clusters, Gateways, read, value
 
 
-def load(*, clusters: Mapping[str, ClusterKind[Any]], gateways: Mapping[str, GatewayKind]) -> Plan:
+def load(*, clusters: Clusters, gateways: Gateways) -> Plan:
     """Plan the selected stack, or stop with all its problems and no traceback."""
-    model = config.stack_with((kind.settings for kind in clusters.values()), gateways)
     secret = pulumi.Config()
     try:
-        found = plan(
-            model.model_validate(_said()),
+        found = read(
+            _said(),
             name=pulumi.get_stack(),
             secrets=frozenset(key for key in config.SECRETS if secret.get_secret(key)),
             clusters=clusters,
@@ -29,14 +25,9 @@ def load(*, clusters: Mapping[str, ClusterKind[Any]], gateways: Mapping[str, Gat
         for one in found.gateway.crds:
             if not one.adopt:
                 crds.fetch(one.bundle)
-    except ValidationError as error:
-        listed = [*problems.of_shape(error, config.keys(model))]
-    except problems.StackError as error:
-        listed = [*error.problems]
-    else:
-        return found
-    lines = "\n".join(f"  - {problem}" for problem in listed)
-    raise pulumi.RunError(f"Pulumi.{pulumi.get_stack()}.yaml:\n{lines}")
+    except StackError as error:
+        raise pulumi.RunError(error.told(pulumi.get_stack())) from None
+    return found
 
 
 def _said() -> dict[str, Any]:
@@ -45,9 +36,4 @@ def _said() -> dict[str, Any]:
     # `pulumi.Config` answers for a key that one knows; a misspelt one must not go unseen.
     everything = {**get_config_env(), **CONFIG.get()}
     ours = {key.removeprefix(prefix): v for key, v in everything.items() if key.startswith(prefix)}
-    return {key: _value(text) for key, text in ours.items() if key not in config.SECRETS}
-
-
-def _value(text: str) -> Any:
-    """A block arrives as JSON, a word as it is."""
-    return json.loads(text) if text.startswith(("{", "[")) else text
+    return {key: value(text) for key, text in ours.items() if key not in config.SECRETS}

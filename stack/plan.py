@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
-from stack import config
+from stack import config, quantity
+from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
 from stack.kinds import PICKER_PORT, Proxy, ServiceType
-from stack.releases import CrdBundle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,21 @@ class Gateway:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Objective:
+    name: str
+    priority: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewrite:
+    """A name that requests ask for, and the names of what answers them."""
+
+    model: str
+    targets: Mapping[str, int]
+    """Name of a model or an adapter -> its share."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pool:
     """One InferencePool and its endpoint picker."""
 
@@ -55,13 +71,26 @@ class Pool:
     namespace: str
     group: str
     objectives_group: str
+    watches: Mapping[str, tuple[str, ...]]
+    """API group -> what the endpoint picker watches there, beside its pool and pods."""
     selects: Mapping[str, str]
     """Labels of the model-server pods, and of no others."""
     target_port: int
     image: str
+    args: tuple[str, ...]
+    """What this endpoint picker has to be told beyond what all are."""
+    replicas: int
+    """Of the endpoint picker; one of them picks."""
     picker_config: str
     """EndpointPickerConfig as YAML."""
+    reads_tokenizer: bool
+    """Whether the endpoint picker downloads the model's tokenizer."""
+    hf_token_secret: str | None
+    objectives: tuple[Objective, ...]
+    rewrites: tuple[Rewrite, ...]
     failure_mode: str
+    user: int | None
+    """Of its pods; None where the cluster assigns them one."""
     service_type: ServiceType
     """Of the endpoint picker's Service, which carries its metrics."""
     requests: Mapping[str, str]
@@ -78,32 +107,143 @@ class Front:
     replicas: int
     proxy: Proxy
     service_type: ServiceType
+    user: int | None
+    """Of its pods; None where the cluster assigns them one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceClaim:
+    """Devices that a pod claims, where no device plugin counts them."""
+
+    template: str
+    """Name of the ResourceClaimTemplate."""
+    device_class: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A PersistentVolumeClaim to be made."""
+
+    size: str
+    storage_class: str | None
+    access_mode: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """The model's files, as pods see them."""
+
+    claim: str | None
+    """Name of the claim; None where every pod downloads its own."""
+    size: str
+    """Of the volume that a pod downloads to, where there is no claim."""
+    created: Claim | None
+    downloads: tuple[str, ...]
+    """Repositories that are on the claim before any pod starts."""
+    job: str
+    """Name of what downloads them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutingProxy:
+    """Before a model server: has prompts read by the pod that the endpoint picker names."""
+
+    image: str
+    args: tuple[str, ...]
+    port: int
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """Pods of a model that all do the same work."""
+
+    name: str
+    """`decode`, or `prefill` where prompts are read by pods of their own."""
+    workload: str
+    """Name of their Deployment, or of their LeaderWorkerSet where a replica spans nodes."""
+    labels: Mapping[str, str]
+    """Of the pods that requests are sent to, and of no others."""
+    replicas: int
+    nodes: int
+    """Pods of one replica: a leader, which is sent requests, and its workers."""
+    port: int
+    """Of the model server itself."""
+    args: tuple[str, ...]
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+    device_claim: DeviceClaim | None
+    proxy: RoutingProxy | None
+    max_unavailable: int | None
+    """Replicas that may be drained at once; None where there is no other to go on with."""
+
+    @property
+    def pods(self) -> int:
+        return self.replicas * self.nodes
+
+    @property
+    def worker_labels(self) -> dict[str, str]:
+        """Of the pods that no request is sent to: a pool must not select them."""
+        return {"llm-d.ai/role": f"{self.name}-worker", "llm-d.ai/workload": self.workload}
+
+    @property
+    def pod_requests(self) -> dict[str, Decimal]:
+        """What each of its pods asks for, its proxy and claims included."""
+        beside = quantity.parse_all(self.proxy.requests if self.proxy else {})
+        own = {
+            kind: amount + beside.get(kind, Decimal())
+            for kind, amount in quantity.parse_all(self.requests).items()
+        }
+        claim = self.device_claim
+        return {**own, claim.device_class: Decimal(claim.count)} if claim else own
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """The pods that serve one model."""
+    """The pods that serve one model, and what all of them have in common."""
 
     name: str
-    """Of the ServiceAccount, and of the Service under which the ready pods are found."""
-    decode: str
+    """Of the Service under which the ready pods are found."""
     namespace: str
-    labels: Mapping[str, str]
-    replicas: int
+    decode: Role
+    prefill: Role | None
     image: str
     command: tuple[str, ...]
-    args: tuple[str, ...]
     env: Mapping[str, str]
+    env_fields: Mapping[str, str]
+    """Name -> field of the pod that has the value."""
     hf_token_secret: str | None
+    home: str
+    cache: str
+    """Where the model's files are mounted."""
+    files: Files
     port: int
-    requests: Mapping[str, str]
-    limits: Mapping[str, str]
-    storage: str
+    """Where requests come in."""
+    port_name: str
     shared_memory: str | None
     hardware: Hardware
+    pods: config.Pods
+    account: str
+    user: int | None
+    """Of its pods; None where the cluster assigns them one."""
     startup_seconds: int
     deadline_seconds: int
     """How long a rollout may take before it counts as failed."""
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        return (self.decode, self.prefill) if self.prefill else (self.decode,)
+
+    @property
+    def common_labels(self) -> dict[str, str]:
+        """Labels of every pod that requests are sent to, and of no others."""
+        return {
+            key: value
+            for key, value in self.decode.labels.items()
+            if all(role.labels.get(key) == value for role in self.roles)
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +257,22 @@ class Monitors:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """What all replicas of a model hold together; upper bounds where `is_bound`."""
+
+    kv_tokens: int
+    at_once: Mapping[int, int]
+    """Tokens of a request, prompt and answer -> how many such requests."""
+    accelerators: int
+    is_bound: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     name: str
     id: str | None
+    capacity: Capacity | str
+    """Or why it is not known."""
     pool: Pool
     front: Front | None
     service: Service

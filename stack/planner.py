@@ -2,37 +2,36 @@
 
 from collections.abc import Iterator, Mapping
 
-from stack import checks, config, hardware, quantity, releases, scheduling
-from stack.checks import LABEL
-from stack.hardware import Hardware
-from stack.kinds import Behind, ClusterKind, GatewayKind, ServiceType
-from stack.plan import (
-    Cluster,
-    Crds,
-    Front,
-    Gateway,
-    Model,
-    Monitors,
-    Namespace,
-    Plan,
-    Pool,
-    Service,
-    dns,
+from stack import (
+    checks,
+    config,
+    lws,
+    releases,
+    roles,
+    routing,
+    scheduling,
+    servers,
+    services,
+    size_checks,
+    sizing,
 )
+from stack.checks import LABEL
+from stack.ground import Ground
+from stack.kinds import Behind, ClusterKind, GatewayKind, ServiceType
+from stack.plan import Cluster, Crds, Front, Gateway, Model, Monitors, Namespace, Plan, Pool, dns
 from stack.problems import StackError
 from stack.releases import Release
 
-MODEL_PORT = 8000
 HF_TOKEN_SECRET = "llm-d-hf-token"  # noqa: S105 - the guides' name of the Secret, not its value
 # Later official charts ask for 4 to 8 CPUs and 8 GiB, which no laptop has beside two model servers.
 # Measured, the picker and its Envoy take well under one core at 20 requests/s; CPU has no limit, so
 # that a busy one takes what the node has.
 PICKER_REQUESTS = {"cpu": "250m", "memory": "512Mi"}
 PICKER_LIMITS = {"memory": "2Gi"}
+USER = 65532
+"""Any but root will do; this is the one that distroless images call nonroot."""
 FRONT_REPLICAS = 2
 """So that requests are taken while one is away."""
-MARGIN_SECONDS = 300
-"""Beyond a model's start: pulling its image, and being scheduled."""
 
 
 def plan(
@@ -48,23 +47,34 @@ def plan(
     `secrets` are the names of those that are set, of `config.SECRETS`.
     """
     release = releases.releases()[stack.release]
-    target = hardware.targets()[stack.hardware]
+    if refused := [*checks.pairs(stack, release), *sizing.shapes(stack)]:
+        raise StackError(refused)
     kind = clusters[stack.cluster.kind]
     gateway = gateways[stack.gateway.provider]
-    nodes = kind.nodes(stack.cluster, target)
-    hf_token_secret = HF_TOKEN_SECRET if "hfToken" in secrets else None
-    models = [
-        _model(model, stack, release, target, gateway, kind, hf_token_secret)
-        for model in stack.models
-    ]
+    asked, stack, ground = stack, *sizing.sized(stack, release, kind.nodes)
+    target, nodes = ground.target, ground.nodes
+    made_secret = HF_TOKEN_SECRET if "hfToken" in secrets else None
+    hf_token_secret = stack.names.hf_token_secret or made_secret
+
+    def made(stack: config.Stack) -> list[Model]:
+        return [
+            _model(model, stack, ground, gateway, kind, hf_token_secret) for model in stack.models
+        ]
+
+    models = made(stack)
     problems = [
         *kind.problems(stack.cluster),
-        *checks.models(stack, release, target, secrets),
+        *checks.models(stack, ground, secrets),
         *checks.collisions(stack, models),
         *checks.lengths(models),
-        *checks.devices(stack, target, nodes),
+        *checks.claims(stack, target),
+        *routing.problems(stack, release),
     ]
     if not problems:
+        problems = [*size_checks.problems(stack, ground)]
+    if not problems:
+        counts = checks.replicas(models, sizing.unsettled(asked), nodes, target)
+        models = made(sizing.with_replicas(stack, counts)) if counts else models
         problems = [*checks.room(models, nodes, target)]
     if problems:
         raise StackError(problems)
@@ -82,10 +92,10 @@ def plan(
             name=stack.names.namespace,
             create=stack.names.create_namespace,
             pod_security=target.pod_security,
-            hf_token_secret=hf_token_secret,
+            hf_token_secret=made_secret,
         ),
         gateway=Gateway(
-            provider=stack.gateway.provider, crds=(*_crds(stack.gateway.crds, gateway, release),)
+            provider=stack.gateway.provider, crds=(*_crds(stack, gateway, kind, release),)
         ),
         models=tuple(models),
     )
@@ -94,26 +104,27 @@ def plan(
 def _model(
     model: config.Model,
     stack: config.Stack,
-    release: Release,
-    target: Hardware,
+    ground: Ground,
     gateway: GatewayKind,
     cluster: ClusterKind[config.Cluster],
     hf_token_secret: str | None,
 ) -> Model:
+    release = ground.release
+    user = None if getattr(stack.cluster, "assigns_users", False) else USER
     postfix = f"{stack.names.postfix}-{model.id}" if model.id else stack.names.postfix
     namespace = stack.names.namespace
-    serving = {release.serving_label: "true", "llm-d.ai/model": slug(model.name)}
+    serving = {**release.serving_labels, "llm-d.ai/model": slug(model.name)}
     pool, service = f"gaie-{postfix}", f"ms-{postfix}-llm-d-modelservice"
-    startup = target.startup_seconds
     behind = Behind(
         picker=dns(f"{pool}-epp", namespace),
         pods=dns(service, namespace),
-        port=MODEL_PORT,
+        port=servers.PORT,
         fails_open=model.scheduler.failure_mode == "FailOpen",
     )
     return Model(
         name=model.name,
         id=model.id,
+        capacity=sizing.holds(model, ground),
         pool=Pool(
             name=pool,
             picker=f"{pool}-epp",
@@ -122,11 +133,19 @@ def _model(
             namespace=namespace,
             group=release.pool_group,
             objectives_group=release.objectives_group,
+            watches=release.picker_watches,
             selects=serving,
-            target_port=MODEL_PORT,
+            target_port=servers.PORT,
             image=release.endpoint_picker,
-            picker_config=scheduling.picker_config(model.scheduler, release),
+            args=release.picker_args,
+            replicas=model.scheduler.replicas,
+            picker_config=scheduling.picker_config(model, release),
+            reads_tokenizer=scheduling.KV_EVENTS in scheduling.types(model),
+            hf_token_secret=hf_token_secret,
+            objectives=routing.objectives(model),
+            rewrites=routing.rewrites(model),
             failure_mode=model.scheduler.failure_mode,
+            user=user,
             service_type=cluster.service_type if cluster.is_local else ServiceType.CLUSTER_IP,
             requests=PICKER_REQUESTS,
             limits=PICKER_LIMITS,
@@ -137,28 +156,18 @@ def _model(
             replicas=FRONT_REPLICAS,
             proxy=gateway.proxy(release, behind),
             service_type=ServiceType(stack.gateway.service or cluster.service_type),
+            user=user,
         )
         if gateway.proxy
         else None,
-        service=Service(
+        service=services.service(
+            model,
+            ground,
             name=service,
-            decode=f"{service}-decode",
             namespace=namespace,
-            labels={**serving, "llm-d.ai/role": "decode"},
-            replicas=model.replicas,
-            image=model.image or target.image.format_map(release.versions),
-            command=target.command,
-            args=arguments(model, target),
-            env=target.env,
+            labels=serving,
             hf_token_secret=hf_token_secret,
-            port=MODEL_PORT,
-            requests=_amounts(target.requests, model.resources.requests, model, target),
-            limits=_amounts(target.limits, model.resources.limits, model, target),
-            storage=model.storage,
-            shared_memory=target.shared_memory,
-            hardware=target,
-            startup_seconds=startup,
-            deadline_seconds=startup + MARGIN_SECONDS,
+            user=user,
         ),
         monitors=Monitors(
             interval=stack.monitoring.scrape_interval,
@@ -176,40 +185,28 @@ def slug(model: str) -> str:
     return model.rsplit("/", 1)[-1].lower()[:LABEL].strip("._-")
 
 
-def arguments(model: config.Model, target: Hardware) -> tuple[str, ...]:
-    """Of the model server."""
-    asked = (argument.format(model=model.name) for argument in target.model_argument)
-    kv_cache = model.kv_cache or target.kv_cache
-    longest = model.max_model_len or target.max_model_len
-    return (
-        *asked,
-        f"--port={MODEL_PORT}",
-        f"--served-model-name={model.name}",
-        *(
-            (f"--tensor-parallel-size={model.tensor_parallel}",)
-            if model.tensor_parallel > 1
-            else ()
-        ),
-        *((f"--max-model-len={longest}",) if longest else ()),
-        *((f"--kv-cache-memory-bytes={int(quantity.parse(kv_cache))}",) if kv_cache else ()),
-        *target.args,
+def _crds(
+    stack: config.Stack,
+    gateway: GatewayKind,
+    cluster: ClusterKind[config.Cluster],
+    release: Release,
+) -> Iterator[Crds]:
+    asked = stack.gateway.crds
+    spans_nodes = any(
+        one.parallel.nodes > 1 for model in stack.models for one in roles.asked(model)
     )
-
-
-def _amounts(
-    default: Mapping[str, str], asked: config.Amounts, model: config.Model, target: Hardware
-) -> Mapping[str, str]:
-    """What a pod asks for: the model's words over the target's, a device per rank."""
-    said = {"cpu": asked.cpu, "memory": asked.memory}
-    devices = {target.resource: str(model.tensor_parallel)} if target.resource else {}
-    return {**default, **{key: value for key, value in said.items() if value}, **devices}
-
-
-def _crds(asked: config.Crds, gateway: GatewayKind, release: Release) -> Iterator[Crds]:
-    for name, said in (
-        ("gatewayApi", asked.gateway_api),
-        ("inferenceExtension", asked.inference_extension),
+    # Whoever installs the controller installs its definition; simulated nodes have neither.
+    groups: config.Install = True if cluster.is_local else "adopt"
+    for name, bundle, said, default in (
+        ("gatewayApi", release.crds["gatewayApi"], asked.gateway_api, "gatewayApi" in gateway.crds),
+        (
+            "inferenceExtension",
+            release.crds["inferenceExtension"],
+            asked.inference_extension,
+            "inferenceExtension" in gateway.crds,
+        ),
+        ("leaderWorkerSet", lws.CRDS, asked.leader_worker_set, spans_nodes and groups),
     ):
-        install = name in gateway.crds if said is None else said
+        install = default if said is None else said
         if install:
-            yield Crds(name=name, bundle=release.crds[name], adopt=install == "adopt")
+            yield Crds(name=name, bundle=bundle, adopt=install == "adopt")

@@ -17,6 +17,10 @@ class StackError(ValueError):
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
 
+    def told(self, stack: str) -> str:
+        """The whole list, under the name of the stack's file."""
+        return "\n".join([f"Pulumi.{stack}.yaml:", *(f"  - {one}" for one in self.problems)])
+
 
 def wrong(path: str, value: object, expected: str) -> str:
     """One problem as the user reads it."""

@@ -25,3 +25,15 @@ def parse(quantity: str) -> Decimal:
 
 def parse_all(quantities: Mapping[str, str]) -> dict[str, Decimal]:
     return {kind: parse(quantity) for kind, quantity in quantities.items()}
+
+
+def listed(amounts: Mapping[str, Decimal]) -> str:
+    """`cpu 0.5, memory 3Gi`."""
+    return ", ".join(f"{kind} {shown(amount)}" for kind, amount in amounts.items())
+
+
+def shown(amount: Decimal) -> str:
+    for unit, size in (("Gi", 2**30), ("Mi", 2**20)):
+        if amount >= size:
+            return f"{amount / size:.4g}{unit}"
+    return f"{amount.normalize():f}"

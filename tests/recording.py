@@ -13,6 +13,8 @@ import yaml
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, mocks, rpc
 from pulumi.runtime.proto import resource_pb2
 
+from stack.checks import GATED_PUBLISHERS
+
 ROOT = Path(__file__).parents[1]
 STACKS = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
 SECRET = rpc._special_sig_key  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -84,6 +86,14 @@ def plain(value: Any) -> Any:
     return value
 
 
+TOKEN = {"llm-d:hfToken": "hf_not-a-real-token"}
+
+
+def is_gated(models: Any) -> bool:
+    publishers = {str(one.get("name")).split("/")[0] for one in models or () if "gated" not in one}
+    return bool(publishers & GATED_PUBLISHERS)
+
+
 Deploy = Callable[..., list[Made]]
 
 
@@ -99,17 +109,23 @@ def run(
     secrets: Mapping[str, str] | None = None,
     preview: bool = True,
 ) -> list[Made]:
-    """Run `__main__.py` as the stack, with `config` over its own, and return what it made."""
+    """Run `__main__.py` as the stack, with `config` over its own, and return what it made.
+
+    Without `secrets`, a stack whose models are gated gets the token that its file asks for.
+    """
     recorder = Recorder()
     mocks.set_mocks(Echo(), project="llm-d", stack=stack, preview=preview, monitor=recorder)
-    said = {**stack_config(stack), **(config or {}), **(secrets or {})}
+    said = {**stack_config(stack), **(config or {})}
+    if secrets is None:
+        secrets = TOKEN if is_gated(said["llm-d:models"]) else {}
+    said |= secrets
     pulumi.runtime.set_all_config(
         {
             key: value if isinstance(value, str) else json.dumps(value)
             for key, value in said.items()
             if value is not None
         },
-        list(secrets or {}),
+        list(secrets),
     )
     program = functools.partial(runpy.run_path, str(ROOT / "__main__.py"), run_name="__main__")
     mocks.test(lambda: program() and None)()  # pyright: ignore[reportUnknownMemberType]

@@ -62,13 +62,13 @@ def test_a_good_stack_is_planned() -> None:
 
 def test_every_problem_is_told_at_once() -> None:
     release, hardware, gateway, replicas = told(
-        release="v0.4",
+        release="v0.3",
         hardware="simulatd",
         gateway={"provider": "standalon"},
         models=[MODEL | {"replicas": 0}],
     )
 
-    assert release.startswith("`release` is `v0.4`, expected one of ")
+    assert release.startswith("`release` is `v0.3`, expected one of ")
     assert hardware.endswith("did you mean `simulated`?")
     assert gateway == (
         "`gateway.provider` is `standalon`, expected one of "
@@ -98,8 +98,8 @@ def test_every_problem_is_told_at_once() -> None:
         (
             {"llm-d:cluster": {"kind": "embedded", "prot": 6443}},
             (
-                "`cluster.prot` is not a known key, expected context, kind, kubeconfig, nodes, "
-                "port; did you mean `port`?"
+                "`cluster.prot` is not a known key, expected assignsUsers, context, kind, kubeconfig, nodes, "
+                "port, version; did you mean `port`?"
             ),
         ),
         (
@@ -109,9 +109,11 @@ def test_every_problem_is_told_at_once() -> None:
         (
             {"llm-d:models": [{"name": "a/b", "replica": 2}]},
             (
-                "`models[0].replica` is not a known key, expected gated, id, image, kvCache, "
-                "maxModelLen, name, replicas, resources, scheduler, storage, tensorParallel; "
-                "did you mean `replicas`?"
+                "`models[0].replica` is not a known key, expected adapters, aliases, args, claim, "
+                "dataParallel, dtype, env, gated, id, image, kvCache, kvCacheDtype, maxModelLen, "
+                "name, nodes, objectives, pods, prefill, quantization, replicas, resources, "
+                "scheduler, shape, sizing, source, storage, tensorParallel; did you mean "
+                "`replicas`?"
             ),
         ),
         (
@@ -154,7 +156,10 @@ def test_hardware_without_a_second_device_does_not_split_a_model() -> None:
 def test_a_replica_is_not_split_over_more_devices_than_a_node_has() -> None:
     [problem] = told(hardware="cuda", models=[MODEL | {"tensorParallel": 16}])
 
-    assert problem.endswith("expected at most 8, the `nvidia.com/gpu` of one node")
+    assert problem == (
+        "`models[0].tensorParallel` is `16`, expected at most 8, the `nvidia.com/gpu` of one node, "
+        "or more `nodes` for each replica"
+    )
 
 
 def test_more_than_the_nodes_have_is_refused_before_pods_stay_pending() -> None:
@@ -245,7 +250,7 @@ def test_names_fit_kubernetes_or_are_refused_with_the_part_to_shorten(
         assert "at most 63" in problem
     else:
         [model] = made.models
-        for name in (model.pool.picker, model.pool.name, model.service.decode):
+        for name in (model.pool.picker, model.pool.name, model.service.decode.workload):
             assert len(name) <= 63
 
 

@@ -472,7 +472,7 @@ def test_overheads_that_nobody_has_published_are_said_to_be_unknown() -> None:
     assert explain(one)[2:] == [
         "- what the server itself takes: not known for AMD MI300X",
         "= at most 115.60 GiB for KV cache: at most 473,472 tokens of 256 KiB",
-        "one request of 40,960 tokens takes 10.00 GiB: at most 11.6 at once",
+        "one request of 40,960 tokens takes 10.00 GiB: at most 11.5 at once",
     ]
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_bad_input import planned
 
@@ -14,6 +14,7 @@ from stack import quantity
 from stack.hardware import targets
 from stack.plan import Model
 from stack.problems import StackError
+from stack.releases import releases
 
 SIZES = st.none() | st.integers(1, 64).map(lambda gib: f"{gib}Gi")
 MODELS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
@@ -45,21 +46,28 @@ def leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
+def release_for(hardware: str) -> str:
+    """The default one, or else another that has an image for it."""
+    have = [name for name, one in releases().items() if hardware in one.servers]
+    return "v0.5" if "v0.5" in have else have[0]
+
+
 def model(hardware: str, said: dict[str, Any]) -> Model | None:
     try:
-        return planned(hardware=hardware, models=[said]).models[0]
+        return planned(release=release_for(hardware), hardware=hardware, models=[said]).models[0]
     except StackError:
         return None
 
 
 @pytest.mark.parametrize("hardware", targets())
+@settings(max_examples=25)
 @given(said=MODELS)
 def test_a_deployment_says_nothing_that_is_empty_or_at_odds(
     hardware: str, said: dict[str, Any]
 ) -> None:
     if not (asked := model(hardware, said)):
         return
-    spec: Any = model_service.decode(asked.service)
+    spec: Any = model_service.deployment(asked.service, asked.service.decode)
     pod = spec["template"]["spec"]
     [server] = pod["containers"]
 
@@ -79,14 +87,20 @@ def test_a_deployment_says_nothing_that_is_empty_or_at_odds(
 
 
 @pytest.mark.parametrize("hardware", targets())
+@settings(max_examples=25)
 @given(said=MODELS)
-def test_a_replica_gets_one_device_for_each_rank(hardware: str, said: dict[str, Any]) -> None:
+def test_a_replica_gets_the_devices_that_its_ranks_run_on(
+    hardware: str, said: dict[str, Any]
+) -> None:
     if not (asked := model(hardware, said)):
         return
-    resource = targets()[hardware].resource
-    limits = asked.service.limits
+    role, target = asked.service.decode, targets()[hardware]
+    limits, claim = role.limits, role.device_claim
+    resource, devices = target.resource, said["tensorParallel"] // target.ranks_per_device
 
-    assert (resource is None) or limits[resource] == str(said["tensorParallel"])
+    assert (resource is None) or limits[resource] == str(devices)
+    assert (target.claim is None) == (claim is None)
+    assert claim is None or (claim.device_class, claim.count) == (target.claim, devices)
     foreign = {one.resource for one in targets().values() if one.resource} - {resource}
     assert not foreign & limits.keys()
 
@@ -103,7 +117,7 @@ def test_the_server_is_asked_for_what_the_stack_says() -> None:
 
     assert asked
     assert asked.service.command == ("vllm", "serve")
-    assert asked.service.args == (
+    assert asked.service.decode.args == (
         "Qwen/Qwen3-32B",
         "--port=8000",
         "--served-model-name=Qwen/Qwen3-32B",
@@ -122,7 +136,9 @@ def test_a_second_model_gets_a_pool_and_an_endpoint_picker_of_its_own() -> None:
 
     assert (first.named("pool"), second.named("pool")) == ("pool", "pool-large")
     assert second.pool.picker == "gaie-inference-scheduling-large-epp"
-    assert second.service.decode == "ms-inference-scheduling-large-llm-d-modelservice-decode"
+    assert (
+        second.service.decode.workload == "ms-inference-scheduling-large-llm-d-modelservice-decode"
+    )
     assert first.pool.selects != second.pool.selects
 
 

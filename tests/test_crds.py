@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from stack import crds
+from stack.crd_bundles import CrdBundle, CrdFile
 from stack.problems import StackError
-from stack.releases import CrdBundle, CrdFile, releases
+from stack.releases import releases
 
 CONTENT = b"kind: CustomResourceDefinition\nstatus: {}\n"
 FILE = CrdFile(path="config/crd/a.yaml", sha256=hashlib.sha256(CONTENT).hexdigest())

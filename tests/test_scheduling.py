@@ -4,15 +4,24 @@ from typing import Any
 
 import pytest
 import yaml
+from presets import fitting
 from test_bad_input import MODEL, planned, told
 
 from stack.releases import releases
 from stack.schedulers import schedulers
 
+HANDLERS = {"pd-profile-handler", "prefill-header-handler"}
+"""Plugins of no profile: they choose profiles, or act when all have run."""
+
 
 def written(**scheduler: Any) -> dict[str, Any]:
     """The EndpointPickerConfig of a stack whose model asks for that scheduler."""
     [model] = planned(models=[MODEL | {"scheduler": scheduler}]).models
+    return yaml.safe_load(model.pool.picker_config)
+
+
+def preset_config(preset: str) -> dict[str, Any]:
+    [model] = planned(**fitting(preset)).models
     return yaml.safe_load(model.pool.picker_config)
 
 
@@ -34,16 +43,19 @@ def test_the_default_weighs_queue_cache_use_and_prefixes_as_llm_d_does() -> None
 
 @pytest.mark.parametrize("preset", schedulers())
 def test_every_profile_refers_to_plugins_that_are_there(preset: str) -> None:
-    said = written(preset=preset)
+    said = preset_config(preset)
 
-    there = {one["type"] for one in said["plugins"]}
+    there = [one["type"] for one in said["plugins"]]
+    referred = {one["pluginRef"] for of in said["schedulingProfiles"] for one in of["plugins"]}
 
-    assert {one["pluginRef"] for one in said["schedulingProfiles"][0]["plugins"]} == there
+    assert len({*there}) == len(there)
+    assert {*there} - referred <= HANDLERS
+    assert referred <= {*there}
 
 
 @pytest.mark.parametrize("preset", schedulers())
 def test_prompts_are_compared_further_than_the_guides_shared_prefix_is_long(preset: str) -> None:
-    for plugin in written(preset=preset)["plugins"]:
+    for plugin in preset_config(preset)["plugins"]:
         if plugin["type"] == "prefix-cache-scorer":
             characters = plugin["parameters"]["maxPrefixBlocksToMatch"] * 64
             assert characters > 6000 * 4
@@ -142,13 +154,10 @@ def test_what_does_not_fit_together_is_refused(scheduler: dict[str, Any], told_s
 def test_a_release_has_the_plugins_of_every_preset_or_refuses_it(preset: str, release: str) -> None:
     lacking = [
         one.type
-        for one in schedulers()[preset].plugins
+        for one in schedulers()[preset].everything
         if one.type not in releases()[release].plugins
     ]
-    asked: dict[str, Any] = {
-        "release": release,
-        "models": [MODEL | {"scheduler": {"preset": preset}}],
-    }
+    asked: dict[str, Any] = {"release": release, **fitting(preset)}
 
     if lacking:
         assert told(**asked) == (

@@ -40,11 +40,15 @@ def test_pool_sends_requests_to_a_port_that_the_server_listens_on(
 
     [pool] = only(made, "InferencePool")
     [decode] = [one for one in only(made, "Deployment") if one.name.endswith("-decode")]
-    [server] = decode.inputs["spec"]["template"]["spec"]["containers"]
+    pod = decode.inputs["spec"]["template"]["spec"]
     [target] = pool.inputs["spec"]["targetPorts"]
+    [listening] = [
+        one
+        for one in (*pod.get("initContainers", ()), *pod["containers"])
+        if target["number"] in [port["containerPort"] for port in one["ports"]]
+    ]
 
-    assert target["number"] in [port["containerPort"] for port in server["ports"]]
-    assert f"--port={target['number']}" in server["args"]
+    assert f"--port={target['number']}" in listening["args"]
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -26,6 +26,8 @@ _MENDED_BY = {
 
 STACK = "embedded"
 """The one that needs nothing but this machine."""
+PACKAGES = {"smoke": "smoke", "rehearse": "rehearsal"}
+"""What is done in the virtual environment, by packages of the project."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -76,6 +78,10 @@ def _parser() -> argparse.ArgumentParser:
         acting.add_argument("stack", nargs="?", default=STACK)
     asking = commands.add_parser("smoke", help="ask a deployed stack, hop by hop (make smoke)")
     asking.add_argument("stack", nargs="?", default=STACK)
+    rehearsing = commands.add_parser(
+        "rehearse", help="deploy a stack to simulated nodes and take it down (make rehearse)"
+    )
+    rehearsing.add_argument("stack", nargs="?", default=STACK)
     reading = commands.add_parser("logs", help="what the embedded cluster's pods say (make logs)")
     reading.add_argument("stack", nargs="?", default=STACK)
     reading.add_argument("pod", nargs="?", default="", help="how the pods' names begin")
@@ -106,10 +112,10 @@ def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each comm
 
 def _on_stack(action: str, name: str) -> int:
     stack.check(name, here())
-    own_cluster = stack.has_own_cluster(name, here())
+    own_cluster = action == "rehearse" or stack.has_own_cluster(name, here())
     install.ensure(install.EVERYTHING if own_cluster else install.EVERY_STACK)
-    if action == "smoke":
-        return _replace_by(["python", "-m", "smoke", name])
+    if package := PACKAGES.get(action):
+        return _replace_by(["python", "-m", package, name])
     return stack.main(action, name)
 
 

@@ -15,10 +15,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote, urlparse
 
-from tools import providers, shell
+from tools import clusters, providers, rehearsals, shell
 from tools.errors import Missing
 from tools.places import Places, here
 from tools.process import command_line
@@ -50,14 +50,16 @@ def main(action: str, stack: str, places: Places | None = None) -> int:
     if action != "preview":
         if (cluster / "complete").exists():
             # Without its processes nothing on it can be read or removed.
-            _embedded("start", cluster, pulumi)
+            clusters.act("start", cluster, places, pulumi.env)
         pulumi.recover()
     code = pulumi.stream(*ACTIONS[action])
     if code:
         return code
-    if action == "down" and cluster.exists():
-        # Of a run that was killed before Pulumi had written it down.
-        _embedded("down", cluster, pulumi)
+    if action == "down":
+        if cluster.exists():
+            # Of a run that was killed before Pulumi had written it down.
+            clusters.act("down", cluster, places, pulumi.env)
+        rehearsals.clear(stack, places)
     if action == "up":
         sys.stdout.write(_told(cluster, pulumi))
     return 0
@@ -66,7 +68,8 @@ def main(action: str, stack: str, places: Places | None = None) -> int:
 def _told(cluster: Path, pulumi: "Pulumi") -> str:
     if not cluster.exists():
         return told(pulumi.outputs())
-    found: dict[str, Any] = json.loads(_embedded("troubles", cluster, pulumi))
+    said = clusters.act("troubles", cluster, pulumi.places, pulumi.env)
+    found: dict[str, Any] = json.loads(said)
     return told(pulumi.outputs(), simulated=bool(found["simulated"]), troubles=found["troubles"])
 
 
@@ -78,6 +81,8 @@ class Pulumi:
         self.places = places
         self.env = shell.environment()
         self.file = places.root / f"Pulumi.{stack}.yaml"
+        self.interrupted = False
+        """Whether the user wanted a command to end, of those that were streamed."""
 
     def select(self) -> None:
         """Have the stack, and its file with a salt, without writing into a tracked file.
@@ -106,7 +111,7 @@ class Pulumi:
         """Take a dead run's lock away, and settle what it had begun."""
         if self._locked():
             self._expect("cancel", "--yes", "--stack", self.stack)
-        state: dict[str, Any] = json.loads(self._expect("stack", "export", "--stack", self.stack))
+        state = self._export()
         state["deployment"], adopted, pending = settle(state.get("deployment") or {})
         if not pending:
             return
@@ -128,6 +133,13 @@ class Pulumi:
         """What the program exports; secrets among it are masked."""
         return json.loads(self._expect("stack", "output", "--json", "--stack", self.stack))
 
+    def objects(self) -> list[dict[str, Any]]:
+        """Give the Kubernetes objects of what is deployed; what is secret is not readable."""
+        return objects_of(self._export())
+
+    def _export(self) -> dict[str, Any]:
+        return json.loads(self._expect("stack", "export", "--stack", self.stack))
+
     def _locked(self) -> bool:
         """Whether a lock is left of a run that is dead; Missing while one is alive."""
         url = urlparse(self.env.get("PULUMI_BACKEND_URL", ""))
@@ -146,23 +158,33 @@ class Pulumi:
                 )
         return bool(owners)
 
-    def stream(self, *words: str) -> int:
-        """Run to the end, the user reading along; a signal to us is one to Pulumi."""
-        command = ["pulumi", *words, "--stack", self.stack, f"--config-file={self.file}"]
-        with subprocess.Popen(command, cwd=self.places.root, env=self.env) as child:  # noqa: S603 - our words
+    def stream(self, *words: str, out: IO[str] | None = None) -> int:
+        """Run to the end, the user reading along unless it goes to `out`.
 
+        A signal to us is one to Pulumi.
+        """
+        command = ["pulumi", *words, "--stack", self.stack, f"--config-file={self.file}"]
+        with subprocess.Popen(  # noqa: S603 - our words
+            command, cwd=self.places.root, env=self.env, stdout=out, stderr=out
+        ) as child:
+            # A handler and not SIG_IGN, which the next child would inherit.
             def wait(_number: int, _frame: FrameType | None) -> None:
-                pass  # a handler and not SIG_IGN, which the next child would inherit
+                self.interrupted = True
 
             def interrupt(_number: int, _frame: FrameType | None) -> None:
+                self.interrupted = True
                 child.send_signal(signal.SIGINT)
 
             # Ctrl-C reaches Pulumi by itself; it then ends what it has begun, and we wait for it.
-            signal.signal(signal.SIGINT, wait)
+            before = {signal.SIGINT: signal.signal(signal.SIGINT, wait)}
             for number in (signal.SIGTERM, signal.SIGHUP):
                 if signal.getsignal(number) != signal.SIG_IGN:
-                    signal.signal(number, interrupt)
-            return child.wait()
+                    before[number] = signal.signal(number, interrupt)
+            try:
+                return child.wait()
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     def _expect(self, *words: str) -> str:
         """What a command prints that has to work."""
@@ -202,6 +224,16 @@ def settle(
     return settled, adopted, len(pending)
 
 
+def objects_of(exported: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Take the objects that a stack creates out of what `pulumi stack export` wrote."""
+    resources: list[dict[str, Any]] = exported["deployment"].get("resources") or []
+    return [
+        {key: value for key, value in one["inputs"].items() if not key.startswith("__")}
+        for one in resources
+        if one["type"].startswith("kubernetes:") and not one.get("external")
+    ]
+
+
 def adopt(operation: Mapping[str, Any]) -> dict[str, Any] | None:
     """The state of an object whose creation was begun; None for what is not to be taken in."""
     resource: dict[str, Any] = operation["resource"]
@@ -229,24 +261,6 @@ def has_own_cluster(stack: str, places: Places) -> bool:
     """
     said = (places.root / f"Pulumi.{stack}.yaml").read_text()
     return bool(KIND_EMBEDDED.search(COMMENT.sub("", said)))
-
-
-def _embedded(action: str, cluster: Path, pulumi: Pulumi) -> str:
-    """Have the embedded cluster's own command do it; what it prints."""
-    done = subprocess.run(  # noqa: S603 - our words, and no shell reads them
-        [sys.executable, "-m", "embedded", action],
-        cwd=pulumi.places.root,
-        env=pulumi.env | {"LLMD_CLUSTER_ROOT": str(cluster)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Missing(
-            "embedded cluster", done.stderr.strip(), way_out="`make down`, then `make up`"
-        )
-    return done.stdout
 
 
 def _write(path: Path, text: str) -> None:

@@ -18,8 +18,8 @@ from bench.routing.parameters import KV_CACHE, MODEL, REPLICAS, Arm
 from bench.running import BenchError
 from bench.stage import ROOT, ROUTING, Stack, environment
 from components.gateways import standalone
-from components.pods import USER
 from stack.config import Names
+from stack.planner import USER
 from stack.releases import releases
 
 CLUSTER = ROOT / ".state" / "clusters" / ROUTING

@@ -6,9 +6,9 @@ from typing import Any
 
 from components.gateways import standalone
 from stack.kinds import Behind
-from stack.planner import MODEL_PORT
+from stack.servers import PORT
 
-BEHIND = Behind(picker="none", pods="none", port=MODEL_PORT, fails_open=False)
+BEHIND = Behind(picker="none", pods="none", port=PORT, fails_open=False)
 """What is asked for the settings of an Envoy; where it would send requests is replaced."""
 
 
@@ -58,6 +58,4 @@ def _cluster(
 
 
 def _endpoint(address: str) -> dict[str, Any]:
-    return {
-        "endpoint": {"address": {"socket_address": {"address": address, "port_value": MODEL_PORT}}}
-    }
+    return {"endpoint": {"address": {"socket_address": {"address": address, "port_value": PORT}}}}

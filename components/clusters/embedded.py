@@ -53,7 +53,7 @@ def nodes(settings: Settings, hardware: Hardware) -> config.Nodes:
         count=2,
         cpu=hardware.node["cpu"],
         memory=hardware.node["memory"],
-        devices=int(hardware.node.get(hardware.resource or "", 0)),
+        devices=hardware.node_devices,
     )
 
 
@@ -68,11 +68,13 @@ def simulated(cluster: plan.Cluster) -> list[dict[str, object]]:
     if nodes is None:
         return []
     devices = {hardware.resource: str(nodes.devices)} if hardware.resource else {}
+    claimable = {hardware.claim: nodes.devices} if hardware.claim else {}
     return [
         {
             "name": f"node-{index}",
             "allocatable": {**hardware.node, "cpu": nodes.cpu, "memory": nodes.memory, **devices},
             "labels": {**hardware.node_labels, **hardware.node_selector},
+            "claimable": claimable,
         }
         for index in range(nodes.count)
     ]

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pulumi
 import yaml
+from pydantic import Field
 
 from components.clusters import Access, Kind
 from stack import config, plan
@@ -25,6 +26,10 @@ class Settings(config.Cluster):
     """Path; left out, what $KUBECONFIG says, or ~/.kube/config."""
     nodes: config.Nodes | None = None
     """What the cluster has for pods; left out, nothing is checked against it."""
+    version: Annotated[str, Field(pattern=r"^1\.\d+$")] | None = None
+    """Of Kubernetes, like `1.33`; left out, nothing is checked against it."""
+    assigns_users: bool = False
+    """Whether it says which user a namespace's pods run as, and no other: OpenShift does."""
 
 
 def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> Access:

@@ -1,4 +1,6 @@
-"""`python -m embedded.agent ROOT`: the node agent of the cluster whose folder is ROOT.
+"""`python -m embedded.agent ROOT WHY`: the node agent of the cluster whose folder is ROOT.
+
+Unless WHY is empty, it is why all pods are simulated.
 
 It ends with its cluster. What it has running outlives it, and is taken over by the next.
 """
@@ -134,11 +136,13 @@ def free_memory() -> int:
     raise MachineError("/proc/meminfo does not say what is available")
 
 
-def main(root: Path) -> None:
+def main(root: Path, simulate: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     here, trouble = None, ""
     try:
+        if simulate:
+            raise MachineError(simulate)  # noqa: TRY301 - as if the machine could not run any
         here = this_machine(root, trees=trees())
         here.open()
     except MachineError as problem:
@@ -160,4 +164,4 @@ def main(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -7,7 +7,7 @@
 Bytes throughout, as floats. Memory only: how fast it answers has to be measured.
 """
 
-from stack.capacity.choice import Change, Room, Sizing, auto, changes, difference, served
+from stack.capacity.choice import Change, Room, Sizing, auto, changes, served
 from stack.capacity.device import DEVICES, Device, Overheads, cpu
 from stack.capacity.fit import Fit, Problem, Settings, explain, fit, longest
 from stack.capacity.shape import Cache, Shape, models
@@ -27,7 +27,6 @@ __all__ = [
     "auto",
     "changes",
     "cpu",
-    "difference",
     "explain",
     "fit",
     "longest",

@@ -1,11 +1,11 @@
-"""What to change so that a model fits, and what a change does."""
+"""What to change so that a model fits, and what is picked."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
 from stack.capacity.device import Device
-from stack.capacity.fit import Fit, Settings, fit, longest, tensor_parallel_problem
+from stack.capacity.fit import Fit, Settings, fit, longest, tensor_parallel_problem, tenths
 from stack.capacity.shape import Shape
 
 MIB = 2**20
@@ -62,42 +62,17 @@ class Change:
     fit: Fit
     replicas: int
 
-    @property
-    def text(self) -> str:
-        """`tensor_parallel 4: 458,880 KV tokens, 3.5 requests of 131,072 tokens at once, …`."""
-        changed = ", ".join(f"{name} {value}" for name, value in self.values.items())
-        return f"{changed}: {served(self.fit, self.replicas)}"
-
 
 def served(one: Fit, replicas: int) -> str:
     """What all replicas hold, in the terms of those who use it."""
     ranks = replicas * one.settings.data_parallel
     most = "" if one.known else "at most "
+    units = "accelerator(s)" if one.device.splits else "pod(s)"
     return (
-        f"{most}{ranks * one.kv_tokens:,} KV tokens, {ranks * one.concurrency:.1f} requests of "
+        f"{most}{ranks * one.kv_tokens:,} KV tokens, {tenths(ranks * one.concurrency)} requests of "
         f"{one.max_model_len:,} tokens at once, "
-        f"{replicas * one.settings.accelerators} accelerator(s)"
+        f"{replicas * one.settings.accelerators} {units}"
     )
-
-
-def difference(before: Fit, after: Fit, *, replicas: tuple[int, int], length: int) -> list[str]:
-    """What a change does, a line per figure that moves; requests are of `length` tokens."""
-
-    def figures(one: Fit, count: int) -> dict[str, float]:
-        ranks = count * one.settings.data_parallel
-        return {
-            "KV tokens": ranks * one.kv_tokens,
-            f"requests of {length:,} tokens at once": int(ranks * one.concurrency_at(length)),
-            "accelerators": count * one.settings.accelerators,
-        }
-
-    old, new = figures(before, replicas[0]), figures(after, replicas[1])
-    return [
-        f"{name}: {old[name]:,} -> {new[name]:,}"
-        + (f" ({new[name] / old[name] - 1:+.0%})" if old[name] else "")
-        for name in old
-        if old[name] != new[name]
-    ]
 
 
 def changes(one: Fit, room: Room, replicas: int, count: int = 3) -> tuple[Change, ...]:
@@ -143,7 +118,7 @@ def _ranks(shape: Shape, device: Device, settings: Settings, room: Room) -> Iter
     """Tensor parallelism that the model and a node allow."""
     for ranks in range(1, (room.devices if device.splits else min(1, room.devices)) + 1):
         asked = replace(settings, tensor_parallel=ranks)
-        if not tensor_parallel_problem(shape, asked) and room.replicas(asked):
+        if not tensor_parallel_problem(shape, device, asked) and room.replicas(asked):
             yield ranks
 
 

@@ -41,6 +41,8 @@ class Device:
     """Whether weights and cache can be fp8."""
     splits: bool = True
     """Whether a replica can be split over several."""
+    whole_blocks: bool = True
+    """Whether its kernels take whole quantization blocks, which a rank then has to hold."""
 
 
 def _gib(**amounts: float) -> dict[str, float]:
@@ -139,9 +141,18 @@ DEVICES: Mapping[str, Device] = {
     "gaudi3": Device(name="Intel Gaudi 3", memory=128 * GB, source="Intel data sheet", fp8=True),
     "max-1550": Device(name="Intel Max 1550", memory=128 * GB, source="Intel data sheet"),
     "tpu-v6e": Device(
-        name="TPU v6e", memory=32 * GIB, source="docs.cloud.google.com/tpu/docs/tpu7x"
+        name="TPU v6e",
+        memory=32 * GIB,
+        source="docs.cloud.google.com/tpu/docs/tpu7x",
+        whole_blocks=False,
     ),
-    "tpu7x": Device(name="TPU7x", memory=192 * GIB, source="docs.cloud.google.com/tpu/docs/tpu7x"),
+    "tpu7x": Device(
+        name="TPU7x",
+        memory=192 * GIB,
+        source="docs.cloud.google.com/tpu/docs/tpu7x",
+        # llm-d's guide splits experts of 2560 columns, in blocks of 128, over 8 ranks.
+        whole_blocks=False,
+    ),
 }
 """By the word that a stack file says. Where only a data sheet is known, GB are taken as 10^9."""
 

@@ -184,9 +184,10 @@ def longest(one: Fit) -> int:
     return min(blocks * BLOCK, context)
 
 
-def tensor_parallel_problem(shape: Shape, settings: Settings) -> str | None:
+def tensor_parallel_problem(shape: Shape, device: Device, settings: Settings) -> str | None:
     """What tensor parallelism would have to divide, and does not."""
     ranks = settings.tensor_parallel
+    block = shape.block if device.whole_blocks else 1
     sizes = dict(shape.divides)
     if shape.expert_width and not settings.expert_parallel:
         sizes["expert width"] = shape.expert_width
@@ -194,9 +195,9 @@ def tensor_parallel_problem(shape: Shape, settings: Settings) -> str | None:
         split = ranks * (settings.data_parallel if name == "expert width" else 1)
         if size % split:
             return f"a divisor of the model's {size} {name}"
-        if name.endswith(("size", "width")) and (size // split) % shape.block:
+        if name.endswith(("size", "width")) and (size // split) % block:
             return (
-                f"ranks that hold whole quantization blocks of {shape.block}: {split} would leave "
+                f"ranks that hold whole quantization blocks of {block}: {split} would leave "
                 f"each {size // split} of the {name}"
             )
     for heads in (cache.heads for cache in shape.caches):
@@ -233,7 +234,12 @@ def explain(one: Fit) -> list[str]:
     if one.cache:
         left += f": {most}{one.kv_tokens:,} tokens of {one.token / 1024:.4g} KiB"
     longest_takes = f"one request of {one.max_model_len:,} tokens takes {gib(one.request)}"
-    return [*terms, f"= {most}{left}", f"{longest_takes}: {most}{one.concurrency:.1f} at once"]
+    return [*terms, f"= {most}{left}", f"{longest_takes}: {most}{tenths(one.concurrency)} at once"]
+
+
+def tenths(amount: float) -> str:
+    """Cut off: 0.96 of a request is none."""
+    return f"{int(amount * 10) / 10:.1f}"
 
 
 def gib(amount: float) -> str:
@@ -271,7 +277,7 @@ def _groups(shape: Shape, settings: Settings) -> Iterator[tuple[int, float, Cach
 def _problems(one: Fit) -> Iterator[Problem]:
     """Every reason, the first to change first."""
     settings, length, name = one.settings, one.max_model_len, one.device.name
-    if divides := tensor_parallel_problem(one.shape, settings):
+    if divides := tensor_parallel_problem(one.shape, one.device, settings):
         yield Problem(setting="tensor_parallel", expected=divides)
     if length > one.shape.context:
         yield Problem(

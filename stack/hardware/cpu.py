@@ -1,9 +1,10 @@
-"""x86 CPUs with AVX-512."""
+"""x86 CPUs with AVX-512; without its bfloat16 or AMX, `dtype: float32` is what they compute in."""
 
 from stack.hardware import Feature, Hardware
 
+NO_FP8 = "CPUs have no fp8"
+
 TARGET = Hardware(
-    image="ghcr.io/llm-d/llm-d-cpu:{llm_d}",
     args=("--disable-hybrid-kv-cache-manager",),
     env={"VLLM_CPU_NUM_OF_RESERVED_CPU": "1"},
     kv_cache="32Gi",
@@ -18,6 +19,13 @@ TARGET = Hardware(
     pod_security="privileged",
     capabilities=("SYS_NICE",),
     seccomp="Unconfined",
-    startup_seconds=1800,
-    lacks={Feature.TENSOR_PARALLEL: "a CPU pod has no second device to split the model over"},
+    startup_seconds=1200,
+    lacks={
+        Feature.TENSOR_PARALLEL: "a CPU pod has no second device to split the model over",
+        Feature.DATA_PARALLEL: "a CPU pod has no second device for another copy",
+        Feature.NODES: "a CPU pod has no device that another node's could work with",
+        Feature.PREFILL: "its image has no NIXL, by which the KV cache is handed over",
+        Feature.KV_CACHE_DTYPE: NO_FP8,
+        Feature.QUANTIZATION: NO_FP8,
+    },
 )

@@ -6,18 +6,15 @@ from stack.hardware import cpu
 
 TARGET = replace(
     cpu.TARGET,
-    # llm-d publishes its CPU image for amd64 alone; this one is built from the v0.4.0 sources.
-    image="quay.io/petecheslock/llm-d-cpu:v0.4.0-arm64",
-    command=("python3", "-m", "vllm.entrypoints.openai.api_server"),
-    model_argument=("--model", "{model}"),
-    args=("--dtype=bfloat16", "--disable-frontend-multiprocessing"),
+    args=("--disable-frontend-multiprocessing",),
     env={"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_OMP_THREADS_BIND": "auto"},
-    kv_cache="100Mi",
+    dtype="bfloat16",
+    kv_cache="2Gi",
     requests={"cpu": "500m", "memory": "3Gi"},
     limits={"cpu": "4", "memory": "8Gi"},
     shared_memory="1Gi",
     node={"cpu": "8", "memory": "24Gi", "ephemeral-storage": "100Gi"},
     node_labels={"kubernetes.io/arch": "arm64"},
     node_selector={"kubernetes.io/arch": "arm64"},
-    startup_seconds=2700,
+    startup_seconds=2400,
 )

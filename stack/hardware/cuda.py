@@ -3,19 +3,14 @@
 from stack.hardware import Hardware
 
 TARGET = Hardware(
-    image="ghcr.io/llm-d/llm-d-cuda:{llm_d}",
-    args=("--disable-uvicorn-access-log", "--gpu-memory-utilization=0.95"),
+    memory_utilization=0.95,
     resource="nvidia.com/gpu",
     requests={"cpu": "32", "memory": "100Gi"},
     limits={"cpu": "32", "memory": "100Gi"},
     shared_memory="20Gi",
-    node={
-        "cpu": "208",
-        "memory": "1800Gi",
-        "ephemeral-storage": "6Ti",
-        "nvidia.com/gpu": "8",
-    },
+    node={"cpu": "208", "memory": "1800Gi", "ephemeral-storage": "6Ti"},
+    node_devices=8,
     node_labels={"kubernetes.io/arch": "amd64", "nvidia.com/gpu.present": "true"},
     tolerates=("nvidia.com/gpu",),
-    startup_seconds=3600,
+    startup_seconds=1800,
 )

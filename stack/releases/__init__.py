@@ -2,50 +2,64 @@
 
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 
-
-@dataclass(frozen=True, kw_only=True)
-class CrdFile:
-    path: str
-    """Inside the bundle's module, and inside its repository at the tag."""
-    sha256: str
+from stack.crd_bundles import CrdBundle
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrdBundle:
-    """Custom resource definitions of one project at one version."""
+class Server:
+    """A model server's image on one hardware target, and what goes with its version."""
 
-    module: str
-    """Go module that carries them, byte for byte as the repository does at the tag."""
-    repository: str
-    version: str
-    annotation: str
-    """Tells on a cluster which version is there."""
-    files: tuple[CrdFile, ...]
+    image: str
+    command: tuple[str, ...] = ("vllm", "serve")
+    """Empty for an image whose own entrypoint is the server."""
+    model_argument: tuple[str, ...] = ("{model}",)
+    args: tuple[str, ...] = ()
+    """Before the target's own."""
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Over the target's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    versions: Mapping[str, str]
-    """What hardware targets put into their images' tags."""
+    servers: Mapping[str, Server]
+    """By hardware target."""
+    lacks: Mapping[str, str]
+    """Hardware target -> why the release has no image for it, as the user should read it."""
     endpoint_picker: str
     """Image of the endpoint picker."""
+    picker_args: tuple[str, ...] = ()
+    """Of its endpoint picker alone."""
     envoy: str
     """Image of the Envoy that stands alone in front of a pool."""
+    routing_proxy: str
+    """Image of the proxy before a model server that has its prompts read elsewhere."""
     crds: Mapping[str, CrdBundle]
-    serving_label: str
-    """On every model-server pod."""
+    serving_labels: Mapping[str, str]
+    """On every model-server pod; pools select by them."""
+    port_name: str
+    """Of the model server's port; what the release's monitors scrape by."""
     pool_group: str
     """API group of InferencePool; the endpoint picker is told the same."""
     objectives_group: str
-    """API group of InferenceObjective and InferenceModelRewrite."""
+    """API group of InferenceObjective and InferenceModelRewrite, as `crds` has them."""
+    picker_watches: Mapping[str, tuple[str, ...]]
+    """API group -> what the endpoint picker watches there, beside its pool and pods."""
     picker_config_api: str
     """apiVersion of EndpointPickerConfig."""
     plugins: frozenset[str]
     """Types that the endpoint picker knows."""
+    prefix_plugin: str = "prefix-cache-scorer"
+    """The one that takes parameters about how prompts' prefixes are compared."""
+    memory_utilization: float = 0.9
+    """Share of an accelerator's memory that its vLLM takes, where nothing else is said."""
+    reserves_graphs: bool = False
+    """Whether its vLLM takes CUDA graphs off the cache, as it does since 0.21."""
+    feature_gates: frozenset[str]
+    """What the endpoint picker does only when told to."""
 
 
 @cache

@@ -13,9 +13,27 @@ blocks ends after 16,384 characters, about 4,000 tokens: prompts that differ lat
 the same to it, and the guides' shared prefix alone has 6,000 tokens."""
 
 
+REPOSITORY = "{repository}"
+"""Stands in a plugin's parameters for the model's repository on Hugging Face."""
+
+
+@dataclass(frozen=True)
+class KvEvents:
+    """How model servers tell what their KV caches hold; both sides have to agree."""
+
+    port: int = 5556
+    topic: str = "kv@"
+    block_size: int = 64
+    """Tokens of a block."""
+    hash_seed: str = "42"
+
+
+KV_EVENTS = KvEvents()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """One plugin of the endpoint picker's only profile."""
+    """One plugin of the endpoint picker."""
 
     type: str
     weight: int | None = None
@@ -26,6 +44,16 @@ class Plugin:
 @dataclass(frozen=True, kw_only=True)
 class Scheduler:
     plugins: tuple[Plugin, ...]
+    """Of every profile."""
+    profiles: Mapping[str, tuple[Plugin, ...]] = field(default_factory=lambda: {"default": ()})
+    """Profile -> what comes first in it, before the plugins of all."""
+    handlers: tuple[Plugin, ...] = ()
+    """Of no profile."""
+
+    @property
+    def everything(self) -> tuple[Plugin, ...]:
+        filters = (plugin for first in self.profiles.values() for plugin in first)
+        return (*self.handlers, *filters, *self.plugins)
 
 
 @cache

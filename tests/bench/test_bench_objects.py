@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.objects import of_stack, steps, write
+from bench.objects import steps, write
+from tools.stack import objects_of
 
 FOLDER = Path("/objects")
 CRD = {"kind": "CustomResourceDefinition", "metadata": {"name": "pools.example.org"}}
@@ -30,11 +31,11 @@ def test_objects_are_what_the_stack_asked_for_not_what_the_server_answered() -> 
         "outputs": {**NAMESPACE, "status": {}},
     }
 
-    assert of_stack(exported(state)) == [NAMESPACE]
+    assert objects_of(exported(state)) == [NAMESPACE]
 
 
 def test_components_providers_and_objects_that_are_only_read_are_left_out() -> None:
-    found = of_stack(
+    found = objects_of(
         exported(
             {"type": "pulumi:pulumi:Stack"},
             {"type": "pulumi:providers:kubernetes", "inputs": {"context": "c"}},
@@ -49,13 +50,13 @@ def test_components_providers_and_objects_that_are_only_read_are_left_out() -> N
 def test_what_the_engine_notes_beside_an_object_is_not_part_of_it() -> None:
     inputs: dict[str, Any] = {**NAMESPACE, "__defaults": []}
 
-    assert of_stack(exported({"type": "kubernetes:core/v1:Namespace", "inputs": inputs})) == [
+    assert objects_of(exported({"type": "kubernetes:core/v1:Namespace", "inputs": inputs})) == [
         NAMESPACE
     ]
 
 
 def test_an_empty_stack_has_no_objects() -> None:
-    assert of_stack({"deployment": {}}) == []
+    assert objects_of({"deployment": {}}) == []
 
 
 def test_definitions_are_established_before_anything_else_is_applied() -> None:

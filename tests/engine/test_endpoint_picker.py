@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_bad_input import MODEL, planned
+from presets import fitting
+from test_bad_input import planned
 
 import tools
 from components import inference_pool
@@ -25,7 +26,9 @@ current-context: nowhere
 
 
 def test_it_knows_every_flag_that_it_is_given() -> None:
-    [model] = planned().models
+    asked = fitting("default")
+    asked["models"][0]["scheduler"]["replicas"] = 2
+    [model] = planned(**asked).models
     container: Any = inference_pool.picker_container(model.pool)
     given = {argument.split("=")[0] for argument in container["args"]}
 
@@ -57,10 +60,35 @@ def reads(config: str, folder: Path) -> bool:
     return "loaded configuration from file/text successfully" in said.stderr
 
 
-@pytest.mark.parametrize("preset", schedulers())
-def test_it_takes_the_configuration_of_every_preset(preset: str, tmp_path: Path) -> None:
-    [model] = planned(models=[MODEL | {"scheduler": {"preset": preset}}]).models
+OF_LLM_D = {"precise-prefix-cache", "prefill-decode"}
+"""Presets with plugins that llm-d's scheduler adds to the endpoint picker that is built here."""
 
+
+@pytest.mark.parametrize("preset", sorted(schedulers().keys() - OF_LLM_D))
+def test_it_takes_the_configuration_of_every_preset_of_its_own_plugins(
+    preset: str, tmp_path: Path
+) -> None:
+    [model] = planned(**fitting(preset)).models
+
+    assert reads(model.pool.picker_config, tmp_path)
+
+
+@pytest.mark.parametrize("preset", sorted(OF_LLM_D))
+def test_without_llm_ds_own_plugins_it_refuses_the_presets_that_have_them(
+    preset: str, tmp_path: Path
+) -> None:
+    """So that nobody takes the test above for more than it is."""
+    [model] = planned(**fitting(preset)).models
+
+    assert not reads(model.pool.picker_config, tmp_path)
+
+
+def test_it_takes_flow_control(tmp_path: Path) -> None:
+    asked = fitting("default")
+    asked["models"][0]["scheduler"]["flowControl"] = True
+    [model] = planned(**asked).models
+
+    assert "flowControl" in model.pool.picker_config
     assert reads(model.pool.picker_config, tmp_path)
 
 

@@ -1,0 +1,125 @@
+"""A rehearsal from its beginning to its end."""
+
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from embedded.cluster import Cluster
+from rehearsal import program, report, scene, script
+from rehearsal.scene import Scene
+from rehearsal.script import Script
+from rehearsal.stage import Stage, surroundings
+from stack.releases import releases
+from tools.places import Places
+from tools.stack import ACTIONS, Pulumi
+
+SIMULATED = "pods of a rehearsal are to be placed, not to run"
+PAUSE_SECONDS = 0.3
+QUIET_SECONDS = 5.0
+"""Without any change, after which what is missing will not come."""
+MOST_SECONDS = 60.0
+
+
+def rehearse(stack: str, places: Places, folder: Path, cluster: Cluster) -> bool:
+    """Whether all went well; StackError, Missing and ClusterError where it could not begin.
+
+    `folder` is empty, and is left for others to remove; so is the `cluster`, with its nodes.
+    """
+    file: dict[str, Any] = yaml.safe_load((places.root / f"Pulumi.{stack}.yaml").read_text())
+    read = script.read(stack, file.get("config") or {}, cluster.kubeconfig)
+    _tell(report.opening(read))
+    stage = Stage(cluster)
+    there = surroundings(read, releases()[read.release].crds)
+    stage.set(read, there)
+    before = stage.inventory()
+    pulumi = _project(stack, read, places, folder)
+    problems = _act(pulumi, "up")
+    shown = settled(stage)
+    _tell(["", *report.placements(shown), ""])
+    objects = pulumi.objects()
+    _tell(report.accepted(objects, [*there, *objects]))
+    _tell(_named("warning", stage.warnings(objects)) or ["warnings of the API server: none"])
+    problems += shown.problems
+    problems += _act(pulumi, "down")
+    stage.strike()
+    problems += (f"left behind: {one}" for one in left(stage, before))
+    _tell(_named("problem", problems) or ["all pods are placed; destroyed, and nothing is left"])
+    return not problems
+
+
+def settled(stage: Stage) -> Scene:
+    """What it comes to: as soon as nothing is missing, or when nothing changes any more."""
+    began = changed = time.monotonic()
+    before: Scene | None = None
+    while True:
+        objects = stage.get(scene.KINDS)
+        stage.provision(objects)
+        shown = scene.read(objects)
+        now = time.monotonic()
+        if shown != before:
+            before, changed = shown, now
+        if not shown.problems or now > min(changed + QUIET_SECONDS, began + MOST_SECONDS):
+            return shown
+        time.sleep(PAUSE_SECONDS)
+
+
+def left(stage: Stage, before: Mapping[str, str]) -> list[str]:
+    """What is there that was not there before, once nothing more goes."""
+    deadline = time.monotonic() + MOST_SECONDS
+    while True:
+        there = stage.inventory()
+        found = sorted(there[uid] for uid in there.keys() - before.keys())
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(PAUSE_SECONDS)
+
+
+def _project(stack: str, read: Script, places: Places, folder: Path) -> Pulumi:
+    """A Pulumi project in the folder: the stack alone, with a backend that goes with it."""
+    ours: dict[str, Any] = yaml.safe_load((places.root / "Pulumi.yaml").read_text())
+    ours["runtime"]["options"]["virtualenv"] = str(places.venv)
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(ours))
+    (folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump({"config": dict(read.config)}))
+    (folder / "__main__.py").symlink_to(program.__file__)
+    own = Places(root=folder, cache=places.cache)
+    own.backend.mkdir(parents=True)
+    definitions = places.state / "crds"
+    definitions.mkdir(parents=True, exist_ok=True)
+    (own.state / definitions.name).symlink_to(definitions)
+    pulumi = Pulumi(stack, own)
+    pulumi.env.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+    pulumi.env |= {
+        "PULUMI_BACKEND_URL": own.backend.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "",
+        "PYTHONPATH": str(places.root),
+    }
+    pulumi.select()
+    return pulumi
+
+
+def _act(pulumi: Pulumi, action: str) -> list[str]:
+    """What is wrong if it fails; then Pulumi's own words are shown too."""
+    _tell([f"{action} …"])
+    said = pulumi.places.state / f"{action}.log"
+    with said.open("w") as log:
+        code = pulumi.stream(*ACTIONS[action], "--suppress-progress", out=log)
+    if pulumi.interrupted:
+        raise KeyboardInterrupt
+    if not code:
+        return []
+    _tell(report.diagnostics(said.read_text().splitlines()))
+    return [f"{action} has failed: Pulumi says above what was refused, and why"]
+
+
+def _named(name: str, lines: Iterable[str]) -> list[str]:
+    return [f"{name}: {line}" for line in lines]
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,216 @@
+"""What is there before a stack is: the control plane with its nodes, and others' definitions."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tools
+from embedded.cluster import CONTEXT, Cluster
+from rehearsal.script import Script
+from stack import crds
+from stack.crd_bundles import CrdBundle, CrdFile
+from stack.plan import Plan
+from tools import Missing
+
+Object = dict[str, Any]
+
+PROMETHEUS_OPERATOR = CrdBundle(
+    module="github.com/prometheus-operator/prometheus-operator",
+    repository="prometheus-operator/prometheus-operator",
+    version="v0.85.0",
+    annotation="operator.prometheus.io/version",
+    files=tuple(
+        CrdFile(
+            path=f"example/prometheus-operator-crd/monitoring.coreos.com_{plural}.yaml",
+            sha256=sha256,
+        )
+        for plural, sha256 in {
+            "podmonitors": "8ce88c52c51209993511cae093089c9525f5552def88119e3f559123ee9d454b",
+            "servicemonitors": "1dae27b7189b5ce7b9ab764656c18b4c75a45cde1e6f3af6a5e84c4317628919",
+        }.items()
+    ),
+)
+"""Has to be on a cluster whose stack has monitors, and cannot run here."""
+
+BUILT_IN_PRIORITIES = frozenset({"system-cluster-critical", "system-node-critical"})
+DEFINITION = "CustomResourceDefinition"
+UNCOUNTED = frozenset(
+    {
+        "apiservices.apiregistration.k8s.io",
+        "componentstatuses",
+        "events",
+        "events.events.k8s.io",
+        "leases.coordination.k8s.io",
+    }
+)
+"""What comes and goes by itself."""
+PROVISIONED = "app.kubernetes.io/managed-by=rehearsal"
+"""Label of the volumes that a storage class would have made."""
+SECONDS = 60.0
+"""For one command of kubectl, which answers at once while the API server does."""
+
+
+def bundles(plan: Plan, release: Mapping[str, CrdBundle]) -> Iterator[CrdBundle]:
+    """Definitions that the stack counts on and does not install: those of a real cluster's owner.
+
+    `release` are the stack's release's.
+    """
+    installed = {one.name for one in plan.gateway.crds if not one.adopt}
+    theirs = {**release, **{one.name: one.bundle for one in plan.gateway.crds}}
+    yield from (bundle for name, bundle in theirs.items() if name not in installed)
+    if any(model.monitors for model in plan.models):
+        yield PROMETHEUS_OPERATOR
+
+
+def surroundings(script: Script, release: Mapping[str, CrdBundle]) -> list[Object]:
+    """What has to be there before the stack. StackError where a definition cannot be had."""
+    found = [*counted_on(script.plan)]
+    for bundle in bundles(script.plan, release):
+        crds.fetch(bundle)
+        found += crds.documents(bundle)
+    return found
+
+
+def counted_on(plan: Plan) -> Iterator[Object]:
+    """Objects that the stack names and does not make, as far as a pod is not placed without."""
+    services = [model.service for model in plan.models]
+    priorities = {one.pods.priority_class or "" for one in services}
+    for name in sorted(priorities - {"", *BUILT_IN_PRIORITIES}):
+        yield _object("scheduling.k8s.io/v1", "PriorityClass", name) | {"value": 1}
+    if plan.namespace.create:
+        return  # what is in it cannot be there before it
+    yield _object("v1", "Namespace", plan.namespace.name)
+    for name in sorted({one.account for one in services if one.pods.service_account}):
+        yield _object("v1", "ServiceAccount", name, plan.namespace.name)
+    theirs = {one.files.claim: one.files.size for one in services if not one.files.created}
+    for name, size in theirs.items():
+        if name:
+            asked = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": size}}}
+            claim = _object("v1", "PersistentVolumeClaim", name, plan.namespace.name)
+            yield claim | {"spec": asked}
+
+
+def _object(api: str, kind: str, name: str, namespace: str | None = None) -> Object:
+    metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+    return {"apiVersion": api, "kind": kind, "metadata": metadata}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The cluster of a rehearsal, by kubectl. Missing where it fails."""
+
+    cluster: Cluster
+
+    def set(self, script: Script, objects: Sequence[Object]) -> None:
+        """Have the nodes, and what else a real cluster would have."""
+        self.cluster.up(script.nodes)
+        if objects:
+            self._apply(objects)
+            if any(one["kind"] == DEFINITION for one in objects):
+                self._kubectl("wait", "--for=condition=Established", "crds", "--all")
+
+    def _apply(self, objects: Sequence[Object]) -> None:
+        self._kubectl("apply", "--server-side", "--filename=-", stdin=listed(objects))
+
+    def get(self, kinds: str) -> list[Object]:
+        """All objects of some kinds, `pods,nodes`."""
+        return json.loads(self._kubectl("get", kinds, "--all-namespaces", "-o", "json"))["items"]
+
+    def provision(self, objects: Sequence[Object]) -> None:
+        """Have a volume for each claim that waits for one, as storage classes would make it."""
+        claims = [one for one in objects if one["kind"] == "PersistentVolumeClaim"]
+        if waiting := [volume(one) for one in claims if one["status"]["phase"] == "Pending"]:
+            self._apply(waiting)
+
+    def strike(self) -> None:
+        """Remove what was provided while the stack was there."""
+        gone = ("--ignore-not-found", "--wait=false")
+        self._kubectl("delete", "persistentvolumes", f"--selector={PROVISIONED}", *gone)
+
+    def inventory(self) -> dict[str, str]:
+        """UID -> kind, namespace and name of everything that there is."""
+        kinds = self._kubectl("api-resources", "--verbs=list", "--output=name").split()
+        counted = ",".join(kind for kind in kinds if kind not in UNCOUNTED)
+        row = "{.metadata.uid}{' '}{.kind}{' '}{.metadata.namespace}{'/'}{.metadata.name}{'\\n'}"
+        rows = self._kubectl(
+            *("get", counted, "--all-namespaces", "--ignore-not-found"),
+            *("-o", f"jsonpath={{range .items[*]}}{row}{{end}}"),
+        )
+        pairs = (line.split(" ", 1) for line in rows.splitlines())
+        return {uid: name.replace(" /", " ") for uid, name in pairs}
+
+    def warnings(self, objects: Sequence[Object]) -> list[str]:
+        """What the API server has to say to objects that it takes; nothing is changed."""
+        said = self._kubectl(
+            *("apply", "--server-side", "--dry-run=server", "--force-conflicts", "--filename=-"),
+            stdin=listed(objects),
+            with_errors=True,
+        )
+        return attributed(said.splitlines())
+
+    def _kubectl(self, *words: str, stdin: str = "", with_errors: bool = False) -> str:
+        """What it prints, and where `with_errors` what it says on the side, in order."""
+        cache = f"--cache-dir={self.cluster.root / 'kubectl'}"
+        where = (f"--kubeconfig={self.cluster.kubeconfig}", f"--context={CONTEXT}", cache)
+        done = subprocess.run(  # noqa: S603 - our words, and no shell reads them
+            [tools.resolve("kubectl"), *where, *words],
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if with_errors else subprocess.PIPE,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            raise Missing(
+                f"kubectl {words[0]}",
+                "failed on the rehearsal's control plane",
+                said=(done.stderr or done.stdout).strip(),
+                way_out="mend what it says, and rehearse again",
+            )
+        return done.stdout
+
+
+def volume(claim: Object) -> Object:
+    """Bound to the claim."""
+    spec = claim["spec"]
+    metadata = claim["metadata"]
+    key, value = PROVISIONED.split("=")
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {
+            "name": f"rehearsal-{metadata['uid']}",
+            "labels": {key: value},
+        },
+        "spec": {
+            "capacity": spec["resources"]["requests"],
+            "accessModes": spec["accessModes"],
+            "storageClassName": spec.get("storageClassName") or "",
+            "claimRef": {
+                "namespace": metadata["namespace"],
+                "name": metadata["name"],
+                "uid": metadata["uid"],
+            },
+            "hostPath": {"path": "/nonexistent"},
+        },
+    }
+
+
+def listed(objects: Sequence[Object]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+
+
+def attributed(lines: Sequence[str]) -> list[str]:
+    """Warnings as kubectl prints them, each before the object that it is about."""
+    found: list[str] = []
+    waiting: list[str] = []
+    for line in lines:
+        if line.startswith("Warning: "):
+            waiting.append(line.removeprefix("Warning: "))
+        else:
+            found += [f"{line.split(' ')[0]}: {one}" for one in waiting]
+            waiting = []
+    return found + waiting

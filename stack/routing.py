@@ -1,0 +1,81 @@
+"""Names and priorities that requests may ask for, and what an endpoint picker makes of them."""
+
+from collections.abc import Iterator
+
+from stack import config
+from stack.plan import Objective, Rewrite
+from stack.problems import unknown, wrong
+from stack.releases import Release
+
+REWRITES = "inferencemodelrewrites"
+
+
+def rewrites(model: config.Model) -> tuple[Rewrite, ...]:
+    return tuple(
+        Rewrite(
+            model=alias.name,
+            targets={one.model: one.weight for one in alias.targets} or {model.name: 1},
+        )
+        for alias in model.aliases
+    )
+
+
+def objectives(model: config.Model) -> tuple[Objective, ...]:
+    return tuple(Objective(name=one.name, priority=one.priority) for one in model.objectives)
+
+
+def problems(stack: config.Stack, release: Release) -> Iterator[str]:
+    yield from _names(stack)
+    for index, model in enumerate(stack.models):
+        if model.aliases and not any(REWRITES in them for them in release.picker_watches.values()):
+            yield wrong(
+                f"models[{index}].aliases",
+                "given",
+                f"none with release `{stack.release}`, whose endpoint picker rewrites no names",
+            )
+        yield from _aliases(model, f"models[{index}]")
+    taken: dict[str, str] = {}
+    for index, model in enumerate(stack.models):
+        for at, objective in enumerate(model.objectives):
+            yield from _taken(objective.name, f"models[{index}].objectives[{at}]", taken)
+
+
+def _names(stack: config.Stack) -> Iterator[str]:
+    """Each name that requests may ask for has one meaning; models' own are checked elsewhere."""
+    taken = {model.name: f"models[{index}]" for index, model in enumerate(stack.models)}
+    for index, model in enumerate(stack.models):
+        own = {f"models[{index}]"}
+        for at, adapter in enumerate(model.adapters):
+            where = f"models[{index}].adapters[{at}]"
+            yield from _taken(adapter.name, where, taken)
+            own.add(where)
+        for at, alias in enumerate(model.aliases):
+            # It may share out the requests for a name of its own model.
+            if taken.get(alias.name) in own:
+                del taken[alias.name]
+            yield from _taken(alias.name, f"models[{index}].aliases[{at}]", taken)
+
+
+def _taken(name: str, where: str, taken: dict[str, str]) -> Iterator[str]:
+    if name in taken:
+        yield wrong(f"{where}.name", name, f"a name that {taken[name]} does not have")
+    taken.setdefault(name, where)
+
+
+def _aliases(model: config.Model, at: str) -> Iterator[str]:
+    for index, alias in enumerate(model.aliases):
+        where, known = f"{at}.aliases[{index}]", served(model)
+        if alias.name in known and not alias.targets:
+            yield wrong(f"{where}.name", alias.name, "`targets` beside it: it is served as it is")
+        for number, target in enumerate(alias.targets):
+            if target.model not in known:
+                yield unknown(f"{where}.targets[{number}].model", target.model, known)
+            elif target.model in [one.model for one in alias.targets[:number]]:
+                yield wrong(
+                    f"{where}.targets[{number}].model", target.model, "each target once, by weight"
+                )
+
+
+def served(model: config.Model) -> frozenset[str]:
+    """What the model's servers answer to."""
+    return frozenset({model.name, *(one.name for one in model.adapters)})
