@@ -98,8 +98,8 @@ def test_every_problem_is_told_at_once() -> None:
         (
             {"llm-d:cluster": {"kind": "embedded", "prot": 6443}},
             (
-                "`cluster.prot` is not a known key, expected assignsUsers, context, kind, kubeconfig, nodes, "
-                "port, version; did you mean `port`?"
+                "`cluster.prot` is not a known key, expected assignsUsers, context, kind, "
+                "kubeconfig, nodes, port, version; did you mean `port`?"
             ),
         ),
         (

@@ -16,7 +16,7 @@ def parsed(*arguments: str, environment: Mapping[str, str] | None = None) -> Opt
 def test_what_a_stack_passes_is_understood(says: dict[str, object], longest: int) -> None:
     [model] = planned(hardware="simulated", models=[MODEL | says]).models
 
-    options = parse(model.service.args, {})
+    options = parse(model.service.decode.args, {})
 
     assert (options.port, options.max_model_len) == (8000, longest)
     assert (options.max_num_seqs, options.block_size, options.seed) == (1024, 16, 0)
