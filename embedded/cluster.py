@@ -41,12 +41,17 @@ DEVICES = "deviceclasses,resourceslices"
 OURS = "app.kubernetes.io/managed-by=embedded"
 """Label of what stands in for resource drivers."""
 
+CREATIONS = 3
 READY_SECONDS = 120.0
 STOP_SECONDS = 3.0
 
 
 class ClusterError(RuntimeError):
     """What is wrong with the cluster and the way out, in one line."""
+
+
+class PortTakenError(ClusterError):
+    """A port that was free when it was chosen is somebody else's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +100,7 @@ class Cluster:
             if self._complete.exists():
                 self._start(lock)
             else:
-                self._remove()
-                self._create(lock, port)
+                self._create_anew(lock, port)
                 self._complete.touch()
             self._start_agent()
             self._apply(nodes)
@@ -146,10 +150,22 @@ class Cluster:
 
     # -- steps, all under the lock
 
+    def _create_anew(self, lock: int, port: int | None) -> None:
+        """With other ports when one was taken between its choice and its use."""
+        for left in reversed(range(CREATIONS)):
+            self._remove()
+            try:
+                self._create(lock, port)
+            except PortTakenError:
+                if not left:
+                    raise
+            else:
+                return
+
     def _create(self, lock: int, port: int | None) -> None:
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        ports = dict(zip(("etcd", "peer", "kcm", "scheduler", "kwok"), _free_ports(5), strict=True))
-        api = port or _free_ports(1)[0]
+        ports = dict(zip(("etcd", "peer", "kcm", "scheduler", "kwok"), free_ports(5), strict=True))
+        api = port or free_ports(1)[0]
         if _taken(api):
             raise ClusterError(
                 f"port {api} of 127.0.0.1 is in use: end what listens there, or give "
@@ -226,7 +242,7 @@ class Cluster:
         deadline = time.monotonic() + READY_SECONDS
         while not self._agent_said.exists():
             if not self._pid(AGENT):
-                raise ClusterError(self._why(AGENT))
+                raise self._ended(AGENT)
             if time.monotonic() > deadline:
                 raise ClusterError(
                     f"the node agent was not ready after {READY_SECONDS:.0f} s: "
@@ -297,7 +313,7 @@ class Cluster:
             if missing := [name for name in COMPONENTS if not self._pid(name)]:
                 time.sleep(0.5)
                 if missing := [name for name in missing if not self._pid(name)]:
-                    raise ClusterError(self._why(missing[0]))
+                    raise self._ended(missing[0])
             if time.monotonic() > deadline:
                 raise ClusterError(
                     f"the API server was not ready after {READY_SECONDS:.0f} s: "
@@ -307,21 +323,24 @@ class Cluster:
         # Admission needs it for every pod, and a controller makes it a moment later.
         while not self._kubectl("get", "serviceaccount", "default", "--ignore-not-found"):
             if time.monotonic() > deadline or not self._pid("kube-controller-manager"):
-                raise ClusterError(self._why("kube-controller-manager"))
+                raise self._ended("kube-controller-manager")
             time.sleep(0.1)
 
-    def _why(self, component: str) -> str:
+    def _ended(self, component: str) -> ClusterError:
+        """Why a component that should run does not."""
         log = self._log(component)
         said = log.read_text(errors="replace") if log.exists() else ""
         if "address already in use" in said:
-            return (
+            return PortTakenError(
                 f"{component} ended: one of its ports is in use by now; end what listens there, "
                 "or `make down` and `make up` for free ones"
             )
         if "no space left on device" in said:
-            return f"{component} ended: the disk is full; free some space, then `make up` again"
+            return ClusterError(
+                f"{component} ended: the disk is full; free some space, then `make up` again"
+            )
         last = said.strip().splitlines()[-1:] or ["it wrote no log"]
-        return f"{component} ended: {last[0][:300]}; read {log}, then `make up` again"
+        return ClusterError(f"{component} ended: {last[0][:300]}; read {log}, then `make up` again")
 
     # -- processes and files
 
@@ -486,7 +505,7 @@ def _message(line: str) -> str:
     return ": ".join(str(said[key]) for key in ("msg", "err", "error") if said.get(key))
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports nobody listens on now; all held at once, so that no two are the same."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]

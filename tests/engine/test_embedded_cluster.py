@@ -2,12 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import embedded.cluster
 import tools
 from embedded.cluster import AGENT, COMPONENTS, Cluster, ClusterError, Node
 
@@ -101,6 +103,27 @@ def test_a_process_that_got_an_old_number_is_left_alone(cluster: Cluster) -> Non
     assert stranger.poll() is None
     stranger.kill()
     stranger.wait()
+
+
+def test_a_port_that_is_taken_after_it_was_chosen_is_another_ones_turn(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any program may be given it in the meantime."""
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        taken = [somebody.getsockname()[1]]
+
+        chosen = embedded.cluster.free_ports
+
+        def free_ports(count: int) -> list[int]:
+            found = chosen(count - len(taken))
+            return [taken.pop(), *found] if taken else found
+
+        monkeypatch.setattr(embedded.cluster, "free_ports", free_ports)
+        cluster.up(NODES)
+
+    assert not taken
+    assert cluster.ready()
+    cluster.down()
 
 
 def test_a_component_that_ends_is_named_with_its_reason(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from engine.project import EMBEDDED, NewProject
+from engine.project import EMBEDDED, ROOT, NewProject
 
 pytestmark = pytest.mark.engine
 
@@ -16,7 +16,8 @@ def test_a_stack_comes_up_stays_changes_heals_and_goes(new_project: NewProject) 
 
     up = project.act("up")
     assert up.code == 0, up.said
-    assert "32 created" in up.said
+    listed = (ROOT / "tests" / "urns" / "embedded.txt").read_text().splitlines()
+    assert f"{len(listed) + 1} created" in up.said, "and the stack itself"
     pods = json.loads(project.kubectl("get", "pods", "-n", NAMESPACE, "-o", "json"))["items"]
     assert len(pods) == 6, "three model servers, an endpoint picker and two fronts"
     assert {pod["status"]["phase"] for pod in pods} == {"Running"}
