@@ -42,6 +42,8 @@ OURS = "app.kubernetes.io/managed-by=embedded"
 """Label of what stands in for resource drivers."""
 
 CREATIONS = 3
+KWOKCTL_SECONDS = 60
+"""For etcd to answer; a second does, of a machine that has nothing else to do."""
 READY_SECONDS = 120.0
 STOP_SECONDS = 3.0
 
@@ -221,7 +223,7 @@ class Cluster:
             return
         self._agent_said.unlink(missing_ok=True)
         interpreter = here().venv / "bin" / "python"
-        record = self._home / "pids" / f"{AGENT}.pid"
+        record = self._pid_file(AGENT)
         with self._log(AGENT).open("ab") as log:
             subprocess.Popen(  # noqa: S603 - our own words
                 # It needs the Kubernetes client, which the interpreter of this process may lack.
@@ -269,7 +271,7 @@ class Cluster:
                 self._signal(group, kill)
         # What kwokctl would take for a running process after the number is given away again.
         for name in COMPONENTS:
-            (self._home / "pids" / f"{_file(name)}.pid").unlink(missing_ok=True)
+            self._pid_file(name).unlink(missing_ok=True)
 
     def _signal(self, components: Sequence[str], kill: signal.Signals) -> None:
         """Send the signal and wait until they have gone, or STOP_SECONDS."""
@@ -357,10 +359,17 @@ class Cluster:
     def _pid(self, component: str) -> int | None:
         """Of the component's process: a number that was given to another process is not it."""
         try:
-            pid = int((self._home / "pids" / f"{_file(component)}.pid").read_text())
+            pid = int(self._pid_file(component).read_text())
         except (FileNotFoundError, ValueError):
             return None
         return pid if str(self.root) in command_line(pid) else None
+
+    def _has_ended(self, component: str) -> bool:
+        """Whether it was started, and runs no more."""
+        return self._pid_file(component).exists() and self._pid(component) is None
+
+    def _pid_file(self, component: str) -> Path:
+        return self._home / "pids" / f"{_file(component)}.pid"
 
     def _log(self, component: str) -> Path:
         return self._home / "logs" / f"{_file(component)}.log"
@@ -371,21 +380,27 @@ class Cluster:
         What it has half started nobody else could find.
         """
         with (self.root / "kwokctl.log").open("w+") as said:
-            done = subprocess.run(  # noqa: S603 - arguments are ours, and no shell reads them
+            acting = subprocess.Popen(  # noqa: S603 - arguments are ours, and no shell reads them
                 [
                     *(sys.executable, "-S", "-c", TO_ITS_END),
                     *(self.tools("kwokctl"), f"--name={NAME}", *arguments),
+                    f"--timeout={KWOKCTL_SECONDS}s",
                 ],
                 env=os.environ | {"KWOK_WORKDIR": str(self.root / "kwok")},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
-                check=False,
                 pass_fds=(lock,),
                 # What it starts outlives the command that made it.
                 start_new_session=True,
             )
-            if done.returncode:
+            while acting.poll() is None:
+                if self._has_ended("etcd"):  # which it would wait for to the last second
+                    os.killpg(acting.pid, signal.SIGKILL)
+                    acting.wait()
+                    raise self._ended("etcd")
+                time.sleep(0.05)
+            if acting.returncode:
                 said.seek(0)
                 raise ClusterError(f"kwokctl failed: {_message(_last(said.read()))}")
 
