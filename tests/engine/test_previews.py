@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 from engine.project import Project
-from recording import ROOT, STACKS
+from recording import ROOT, STACKS, TOKEN, is_gated
 
 pytestmark = pytest.mark.engine
 
@@ -16,6 +16,8 @@ def test_a_preview_without_a_cluster_lists_every_child(stack: str, tmp_path: Pat
     config = {key.removeprefix("llm-d:"): value for key, value in said.items()}
     project = Project.create(tmp_path / "project", stack, config)
     project.act("preview")
+    for key, token in TOKEN.items() if is_gated(config["models"]) else ():
+        project.pulumi("config", "set", "--secret", key, token)
 
     preview = project.pulumi("preview")
 

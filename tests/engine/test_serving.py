@@ -91,6 +91,7 @@ def deployed(
     root = tmp_path_factory.mktemp("serving")
     (root / "disk.json").write_text(json.dumps(DISK))
     # Whoever owns the cluster has installed LeaderWorkerSet, here without its controller.
+    crds.fetch(lws.CRDS)
     (root / "groups.json").write_text(json.dumps(list_of(crds.documents(lws.CRDS))))
     for file in ("disk.json", "groups.json"):
         kubectl(control_plane, "apply", "--server-side", "-f", str(root / file))
