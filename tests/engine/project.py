@@ -123,11 +123,8 @@ class Project:
         done = subprocess.run(  # noqa: S603 - our own words
             [
                 *("pulumi", *words, "--stack", self.stack, "--non-interactive"),
-                *(
-                    ("--config-file", salted, "--event-log", events)
-                    if words[0] in OPERATIONS
-                    else ()
-                ),
+                *(("--config-file", salted) if words[0] != "stack" else ()),
+                *(("--event-log", events) if words[0] in OPERATIONS else ()),
             ],
             cwd=self.root,
             env=self.env,
