@@ -23,15 +23,12 @@ cluster = Cluster("cluster", cluster=plan.cluster)
 gateway = GatewayProviders("gateway", gateway=plan.gateway, opts=cluster.here())
 namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=cluster.here())
 
-fronts: dict[str, Front] = {}
+pools: list[InferencePool] = []
 for model in plan.models:
     pool = InferencePool(
         model.named("pool"), pool=model.pool, opts=cluster.here(gateway, namespace)
     )
-    if model.front:
-        fronts[model.name] = Front(
-            model.named("front"), front=model.front, opts=cluster.here(pool, namespace)
-        )
+    pools.append(pool)
     ModelService(model.named("model"), service=model.service, opts=cluster.here(gateway, namespace))
     if model.monitors:
         Monitoring(
@@ -42,7 +39,9 @@ for model in plan.models:
             opts=cluster.here(pool),
         )
 
+front = Front("front", front=plan.front, opts=cluster.here(*pools, namespace))
+
 for key, value in endpoints(
-    plan, fronts, kubeconfig=cluster.kubeconfig, context=cluster.context
+    plan, front.url, kubeconfig=cluster.kubeconfig, context=cluster.context
 ).items():
     pulumi.export(key, value)

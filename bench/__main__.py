@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
-from bench import objects
+from bench import growth, objects
 from bench.figures import Comparison, Measured, Side, table, take_turns
 from bench.running import BenchError
 from bench.stage import (
@@ -57,14 +57,22 @@ def main(words: Sequence[str] | None = None) -> int:
         about = _about()
         with stage():
             comparisons = [*_beside_an_empty_program(rounds), _beside_kubectl(rounds)]
+            _tell(f"previewing {', '.join(map(str, growth.COUNTS))} models")
+            grown = growth.measured()
     except (BenchError, ClusterError, Missing) as problem:
         return _fail(str(problem), 1)
     except KeyboardInterrupt:
         return _fail("stopped; nothing is left", INTERRUPTED)
-    results = {**about, "rounds": rounds, "comparisons": [_plain(one) for one in comparisons]}
+    results = {
+        **about,
+        "rounds": rounds,
+        "comparisons": [_plain(one) for one in comparisons],
+        "growth": [{"name": one.name, "seconds": one.seconds, "each": one.each} for one in grown],
+    }
     file = HOME / "results.json"
     file.write_text(json.dumps(results, indent=1) + "\n")
-    sys.stdout.write(f"{table(comparisons)}\n\n{about['providers']['notice']}\n{file}\n")
+    tables = f"{table(comparisons)}\n\n{growth.table(grown)}"
+    sys.stdout.write(f"{tables}\n\n{about['providers']['notice']}\n{file}\n")
     return 0
 
 

@@ -20,15 +20,16 @@ def http(
     where: Piece,
     *,
     filters: Sequence[Piece] = (),
-    route: Piece,
+    routes: Sequence[Piece],
     without: Sequence[str] = (),
 ) -> Piece:
-    """A listener that passes requests through `filters` along one route, `without` such headers."""
+    """A listener that passes requests through `filters` along the first route that matches,
+    `without` such headers."""
     host = {
         "name": name,
         "domains": ["*"],
         "request_headers_to_remove": list(without),
-        "routes": [{"match": {"prefix": "/"}, "route": {**PATIENT, **route}}],
+        "routes": list(routes),
     }
     router = extension(
         "envoy.filters.http.router",
@@ -59,27 +60,46 @@ def _errors() -> Piece:
     """What is refused on the way, in words of its own, becomes an error of the API."""
 
     def status(op: str, code: int) -> Piece:
-        value = {"default_value": code, "runtime_key": f"inference.errors.{op.lower()}"}
+        value = {"default_value": code, "runtime_key": f"inference.errors.{op.lower()}.{code}"}
         return {"status_code_filter": {"comparison": {"op": op, "value": value}}}
 
-    error = {
-        "message": "%LOCAL_REPLY_BODY%",
-        "type": "invalid_request_error",
-        "param": None,
-        "code": "%RESPONSE_CODE%",
-    }
+    def told_as(kind: str, which: Piece) -> Piece:
+        error = {
+            "message": "%LOCAL_REPLY_BODY%",
+            "type": kind,
+            "param": None,
+            "code": "%RESPONSE_CODE%",
+        }
+        return {"filter": which, "body_format_override": {"json_format": {"error": error}}}
+
+    refused = {"and_filter": {"filters": [status("GE", 400), status("LE", 499)]}}
     return {
         "mappers": [
-            {
-                "filter": {"and_filter": {"filters": [status("GE", 400), status("LE", 499)]}},
-                "body_format_override": {"json_format": {"error": error}},
-            }
+            told_as("NotFoundError", status("EQ", 404)),
+            told_as("invalid_request_error", refused),
         ]
     }
 
 
 PATIENT: Piece = {"timeout": "0s", "idle_timeout": "0s"}
 """An answer takes as long as the model takes."""
+EVERYTHING: Piece = {"prefix": "/"}
+
+
+def route(match: Piece, **towards: Any) -> Piece:
+    return {"match": match, "route": {**PATIENT, **towards}}
+
+
+def answer(match: Piece, status: int, body: str) -> Piece:
+    """A route to nowhere: Envoy answers by itself."""
+    json_type = {"header": {"key": "content-type", "value": "application/json"}}
+    return {
+        "match": match,
+        "direct_response": {"status": status, "body": {"inline_string": body}},
+        "response_headers_to_add": [
+            {**json_type, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"},
+        ],
+    }
 
 
 def cluster(name: str, **settings: Any) -> Piece:

@@ -17,7 +17,7 @@ from stack import plan
 
 
 class Front(pulumi.ComponentResource):
-    """The Envoys that take requests for one pool, where no Gateway does."""
+    """The Envoys that take requests for all pools, where no Gateway does."""
 
     url: pulumi.Output[str | None]
     """Where requests are taken; None where only a port-forward leads there."""

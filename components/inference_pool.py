@@ -7,6 +7,7 @@ import pulumi_kubernetes.core.v1 as core
 import pulumi_kubernetes.meta.v1 as meta
 import pulumi_kubernetes.rbac.v1 as rbac
 
+from components.envoy import UNLIMITED
 from components.pods import (
     DRAIN,
     DRAIN_SECONDS,
@@ -90,6 +91,15 @@ class InferencePool(pulumi.ComponentResource):
                 kind="InferenceModelRewrite",
                 metadata={**metadata, "name": pool.name},
                 spec={"poolRef": pool_reference(pool), "rules": rewrite_rules(pool)},
+                opts=child,
+            )
+        if pool.destination_rule:
+            k8s.apiextensions.CustomResource(
+                f"{name}-destination-rule",
+                api_version="networking.istio.io/v1",
+                kind="DestinationRule",
+                metadata=metadata,
+                spec=destination_rule(pool),
                 opts=child,
             )
         deployment = apps.Deployment(
@@ -209,6 +219,20 @@ def rewrite_rules(pool: plan.Pool) -> list[dict[str, Any]]:
         }
         for rewrite in pool.rewrites
     ]
+
+
+def destination_rule(pool: plan.Pool) -> dict[str, Any]:
+    """How Istio's Envoys ask the endpoint picker, which makes a certificate at every start.
+
+    Each request holds a stream for as long as its answer takes: no limit of Istio's own will do.
+    """
+    return {
+        "host": plan.dns(pool.picker, pool.namespace),
+        "trafficPolicy": {
+            "tls": {"mode": "SIMPLE", "insecureSkipVerify": True},
+            "connectionPool": {"http": {"http2MaxRequests": UNLIMITED}},
+        },
+    }
 
 
 def ready_when(pool: plan.Pool) -> meta.ObjectMetaArgsDict:

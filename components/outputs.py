@@ -2,10 +2,10 @@
 
 import json
 import shlex
-from collections.abc import Mapping
 from typing import Any
 
-from components.front import Front
+import pulumi
+
 from components.inference_pool import METRICS_PORT
 from stack.plan import Capacity, Model, Plan
 
@@ -13,23 +13,22 @@ LOCAL_PORT = 8000
 
 
 def endpoints(
-    plan: Plan, fronts: Mapping[str, Front], *, kubeconfig: str | None, context: str
+    plan: Plan, url: pulumi.Output[str | None], *, kubeconfig: str | None, context: str
 ) -> dict[str, Any]:
-    """The stack's outputs: the same names on every stack. `fronts` are by their models' names."""
-    first = plan.models[0]
-    urls = {model.name: fronts[model.name].url for model in plan.models}
+    """The stack's outputs: the same names on every stack. `url` is where requests are taken."""
+    first = plan.models[0].name
     return {
         "namespace": plan.namespace.name,
         "context": context,
         "kubeconfig": kubeconfig,
         "models": [model.name for model in plan.models],
-        "gatewayUrls": urls,
-        "inferenceEndpoints": {model.name: f"http://{model.endpoint}" for model in plan.models},
+        "gatewayUrls": {model.name: url for model in plan.models},
+        "inferenceEndpoints": {model.name: f"http://{plan.endpoint}" for model in plan.models},
         "capacity": {model.name: capacity(model.capacity) for model in plan.models},
-        "objects": {model.name: objects(model) for model in plan.models},
-        "portForwardCommand": port_forward(first, kubeconfig, context),
+        "objects": {model.name: objects(plan, model) for model in plan.models},
+        "portForwardCommand": port_forward(plan, kubeconfig, context),
         "smokeTestCommand": f"make smoke STACK={plan.name}",
-        "exampleRequest": urls[first.name].apply(lambda known: example(known, first.name)),
+        "exampleRequest": url.apply(lambda known: example(known, first)),
     }
 
 
@@ -47,11 +46,11 @@ def capacity(held: Capacity | str) -> dict[str, Any]:
     }
 
 
-def objects(model: Model) -> dict[str, Any]:
+def objects(plan: Plan, model: Model) -> dict[str, Any]:
     """Names that `make smoke` looks at."""
     return {
-        "gatewayService": model.entry[0],
-        "gatewayPort": model.entry[1],
+        "gatewayService": plan.front.name,
+        "gatewayPort": plan.front.proxy.port,
         "picker": model.pool.picker,
         "metricsPort": METRICS_PORT,
         "pool": model.pool.name,
@@ -59,14 +58,13 @@ def objects(model: Model) -> dict[str, Any]:
     }
 
 
-def port_forward(model: Model, kubeconfig: str | None, context: str) -> str:
-    """Brings a model's endpoint to http://localhost:8000."""
-    service, port = model.entry
-    namespace = model.pool.namespace
-    command = ["kubectl", "--context", context, "--namespace", namespace, "port-forward"]
+def port_forward(plan: Plan, kubeconfig: str | None, context: str) -> str:
+    """Brings the endpoint of all models to http://localhost:8000."""
+    front = plan.front
+    command = ["kubectl", "--context", context, "--namespace", front.namespace, "port-forward"]
     if kubeconfig:
         command[1:1] = ["--kubeconfig", kubeconfig]
-    return shlex.join([*command, f"service/{service}", f"{LOCAL_PORT}:{port}"])
+    return shlex.join([*command, f"service/{front.name}", f"{LOCAL_PORT}:{front.proxy.port}"])
 
 
 def example(url: str | None, model: str) -> str:

@@ -4,6 +4,7 @@ Nothing is waited for: a pod that finds no node would hold up whatever comes aft
 as its model may take to load. That is all that objects differ by, an annotation.
 """
 
+import os
 import runpy
 from pathlib import Path
 from typing import Any, cast
@@ -28,8 +29,10 @@ def at_once(
 
 
 def main() -> None:
+    root = Path(__file__).resolve().parents[1]
+    os.chdir(root)  # where a stack file's relative paths begin
     pulumi.runtime.register_stack_transformation(at_once)
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / "__main__.py"), run_name="__main__")
+    runpy.run_path(str(root / "__main__.py"), run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -12,13 +12,12 @@ from embedded.cluster import Cluster
 from rehearsal import program, report, scene, script
 from rehearsal.scene import Scene
 from rehearsal.script import Script
-from rehearsal.stage import Stage, surroundings
+from rehearsal.stage import PAUSE_SECONDS, Stage, surroundings
 from stack.releases import releases
 from tools.places import Places
 from tools.stack import ACTIONS, Pulumi
 
 SIMULATED = "pods of a rehearsal are to be placed, not to run"
-PAUSE_SECONDS = 0.3
 QUIET_SECONDS = 5.0
 """Without any change, after which what is missing will not come."""
 MOST_SECONDS = 60.0
@@ -45,7 +44,6 @@ def rehearse(stack: str, places: Places, folder: Path, cluster: Cluster) -> bool
     _tell(_named("warning", stage.warnings(objects)) or ["warnings of the API server: none"])
     problems += shown.problems
     problems += _act(pulumi, "down")
-    stage.strike()
     problems += (f"left behind: {one}" for one in left(stage, before))
     _tell(_named("problem", problems) or ["all pods are placed; destroyed, and nothing is left"])
     return not problems
@@ -87,9 +85,6 @@ def _project(stack: str, read: Script, places: Places, folder: Path) -> Pulumi:
     (folder / "__main__.py").symlink_to(program.__file__)
     own = Places(root=folder, cache=places.cache)
     own.backend.mkdir(parents=True)
-    definitions = places.state / "crds"
-    definitions.mkdir(parents=True, exist_ok=True)
-    (own.state / definitions.name).symlink_to(definitions)
     pulumi = Pulumi(stack, own)
     pulumi.env.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
     pulumi.env |= {

@@ -36,7 +36,10 @@ def placements(scene: Scene) -> Iterator[str]:
     """Each pod with its node, and how full each node is."""
     yield from _table(
         ("pod", "node", "asks for"),
-        [(one.name, one.node or "-", quantity.listed(one.asks)) for one in scene.pods],
+        [
+            (one.name, one.node or "-", quantity.listed(one.asks) or "it has ended")
+            for one in scene.pods
+        ],
     )
     yield ""
     yield from _table(

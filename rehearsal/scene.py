@@ -15,6 +15,7 @@ KINDS = (
     "persistentvolumeclaims"
 )
 """What a scene is read from."""
+ENDED = frozenset({"Succeeded", "Failed"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class Pod:
     node: str
     """Empty while it has none."""
     asks: Amounts
-    """Of its node: resources, and devices by driver."""
+    """Of its node: resources, and devices by driver; nothing any more once it has ended."""
     trouble: str
     """Why it is not placed, or not ready; empty if it is."""
 
@@ -56,7 +57,9 @@ def read(objects: Sequence[Object]) -> Scene:
             Pod(
                 name=one["metadata"]["name"],
                 node=one["spec"].get("nodeName", ""),
-                asks=_sum([asks(one["spec"]), claimed[one["metadata"]["uid"]]]),
+                asks={}
+                if one["status"].get("phase") in ENDED
+                else _sum([asks(one["spec"]), claimed[one["metadata"]["uid"]]]),
                 trouble=trouble(one),
             )
             for one in kinds["Pod"]

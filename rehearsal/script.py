@@ -84,7 +84,7 @@ def read(stack: str, said: Mapping[str, Any], kubeconfig: Path) -> Script:
             Node(**cast("dict[str, Any]", one))
             for one in embedded.simulated(replace(plan.cluster, nodes=machines))
         ),
-        declared=nodes is not None,
+        declared=getattr(words.cluster, "nodes", None) is not None,
         stand_ins=tuple(sorted(secrets)),
     )
 
@@ -104,15 +104,17 @@ def elsewhere(
     words: config.Stack, kind: ClusterKind[Any], nodes: config.Nodes | None, kubeconfig: Path
 ) -> dict[str, Any]:
     """The blocks that differ for the rehearsal's cluster to be as the stack's own."""
-    cluster: dict[str, Any] = {
-        "kind": KIND,
-        "context": CONTEXT,
-        "kubeconfig": str(kubeconfig),
-    }
+    here = {"kind": KIND, "context": CONTEXT, "kubeconfig": str(kubeconfig)}
+    cluster = _said(words.cluster) if words.cluster.kind == KIND else {}
     if nodes:
-        cluster["nodes"] = nodes.model_dump(by_alias=True, exclude_defaults=True)
-    gateway = words.gateway.model_dump(by_alias=True, exclude_defaults=True)
-    return {"cluster": cluster, "gateway": {"service": kind.service_type.value, **gateway}}
+        cluster["nodes"] = _said(nodes)
+    gateway = _said(words.gateway)
+    return {"cluster": cluster | here, "gateway": {"service": kind.service_type.value, **gateway}}
+
+
+def _said(section: config.Section) -> dict[str, Any]:
+    """As a stack file would have it."""
+    return section.model_dump(by_alias=True, exclude_defaults=True)
 
 
 def without_secrets(said: Any) -> Any:

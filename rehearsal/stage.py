@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,10 @@ UNCOUNTED = frozenset(
 """What comes and goes by itself."""
 PROVISIONED = "app.kubernetes.io/managed-by=rehearsal"
 """Label of the volumes that a storage class would have made."""
+ESTABLISHED = """{{range .items}}{{$is := "False"}}{{range .status.conditions}}\
+{{if eq .type "Established"}}{{$is = .status}}{{end}}{{end}}{{$is}} {{end}}"""
+"""Of each definition whether the API server serves it: True or False."""
+PAUSE_SECONDS = 0.3
 SECONDS = 60.0
 """For one command of kubectl, which answers at once while the API server does."""
 
@@ -108,8 +113,19 @@ class Stage:
         self.cluster.up(script.nodes)
         if objects:
             self._apply(objects)
-            if any(one["kind"] == DEFINITION for one in objects):
-                self._kubectl("wait", "--for=condition=Established", "crds", "--all")
+            self._await_definitions()
+
+    def _await_definitions(self) -> None:
+        # Not by `kubectl wait`, which fails at one that has no conditions yet.
+        deadline = time.monotonic() + SECONDS
+        while "False" in self._kubectl("get", "crds", "-o", f"go-template={ESTABLISHED}"):
+            if time.monotonic() > deadline:
+                raise Missing(
+                    "definitions of the rehearsal",
+                    f"the API server did not serve all of them after {SECONDS:.0f} s",
+                    way_out="rehearse again when this machine has less to do",
+                )
+            time.sleep(PAUSE_SECONDS)
 
     def _apply(self, objects: Sequence[Object]) -> None:
         self._kubectl("apply", "--server-side", "--filename=-", stdin=listed(objects))
@@ -124,50 +140,57 @@ class Stage:
         if waiting := [volume(one) for one in claims if one["status"]["phase"] == "Pending"]:
             self._apply(waiting)
 
-    def strike(self) -> None:
-        """Remove what was provided while the stack was there."""
-        gone = ("--ignore-not-found", "--wait=false")
-        self._kubectl("delete", "persistentvolumes", f"--selector={PROVISIONED}", *gone)
-
     def inventory(self) -> dict[str, str]:
-        """UID -> kind, namespace and name of everything that there is."""
+        """UID -> kind, namespace and name of everything that there is and was not provided."""
         kinds = self._kubectl("api-resources", "--verbs=list", "--output=name").split()
         counted = ",".join(kind for kind in kinds if kind not in UNCOUNTED)
         row = "{.metadata.uid}{' '}{.kind}{' '}{.metadata.namespace}{'/'}{.metadata.name}{'\\n'}"
         rows = self._kubectl(
             *("get", counted, "--all-namespaces", "--ignore-not-found"),
+            f"--selector={PROVISIONED.replace('=', '!=')}",
             *("-o", f"jsonpath={{range .items[*]}}{row}{{end}}"),
         )
         pairs = (line.split(" ", 1) for line in rows.splitlines())
         return {uid: name.replace(" /", " ") for uid, name in pairs}
 
     def warnings(self, objects: Sequence[Object]) -> list[str]:
-        """What the API server has to say to objects that it takes; nothing is changed."""
-        said = self._kubectl(
-            *("apply", "--server-side", "--dry-run=server", "--force-conflicts", "--filename=-"),
-            stdin=listed(objects),
-            with_errors=True,
-        )
-        return attributed(said.splitlines())
+        """What the API server has to say to objects that it has taken; nothing is changed."""
+        if not objects:
+            return []
+        again = ("apply", "--server-side", "--dry-run=server", "--force-conflicts", "--filename=-")
+        # In one stream, each warning stands before its object.
+        said = self._run(*again, stdin=listed(objects), errors=subprocess.STDOUT)
+        return attributed(said.stdout.splitlines())
 
-    def _kubectl(self, *words: str, stdin: str = "", with_errors: bool = False) -> str:
-        """What it prints, and where `with_errors` what it says on the side, in order."""
+    def _run(
+        self, *words: str, stdin: str = "", errors: int = subprocess.PIPE
+    ) -> "subprocess.CompletedProcess[str]":
         cache = f"--cache-dir={self.cluster.root / 'kubectl'}"
         where = (f"--kubeconfig={self.cluster.kubeconfig}", f"--context={CONTEXT}", cache)
-        done = subprocess.run(  # noqa: S603 - our words, and no shell reads them
-            [tools.resolve("kubectl"), *where, *words],
-            input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if with_errors else subprocess.PIPE,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        try:
+            return subprocess.run(  # noqa: S603 - our words, and no shell reads them
+                [tools.resolve("kubectl"), *where, *words],
+                input=stdin,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                timeout=SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Missing(
+                f"kubectl {words[0]}",
+                f"no answer from the rehearsal's control plane after {SECONDS:.0f} s",
+                way_out="rehearse again when this machine has less to do",
+            ) from error
+
+    def _kubectl(self, *words: str, stdin: str = "") -> str:
+        done = self._run(*words, stdin=stdin)
         if done.returncode:
             raise Missing(
                 f"kubectl {words[0]}",
                 "failed on the rehearsal's control plane",
-                said=(done.stderr or done.stdout).strip(),
+                said=done.stderr.strip(),
                 way_out="mend what it says, and rehearse again",
             )
         return done.stdout
@@ -204,12 +227,14 @@ def listed(objects: Sequence[Object]) -> str:
 
 
 def attributed(lines: Sequence[str]) -> list[str]:
-    """Warnings as kubectl prints them, each before the object that it is about."""
+    """Warnings as kubectl prints them, each before the object that it is about; and refusals."""
     found: list[str] = []
     waiting: list[str] = []
     for line in lines:
         if line.startswith("Warning: "):
             waiting.append(line.removeprefix("Warning: "))
+        elif line.startswith("Error"):
+            found.append(line)
         else:
             found += [f"{line.split(' ')[0]}: {one}" for one in waiting]
             waiting = []

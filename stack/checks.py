@@ -8,7 +8,7 @@ from itertools import combinations
 from stack import config, quantity, roles, scheduling, service_checks, sources
 from stack.ground import Ground
 from stack.hardware import Hardware
-from stack.plan import Model, Service
+from stack.plan import Front, Model, Service
 from stack.problems import wrong
 from stack.refusals import REFUSALS
 from stack.releases import Release
@@ -17,6 +17,8 @@ DRA = (1, 34)
 """Kubernetes since when claims for devices are resource.k8s.io/v1."""
 GATED_PUBLISHERS = frozenset({"meta-llama", "google", "mistralai"})
 """On Hugging Face; most of what they publish asks for a token."""
+CONFIG_MAP = 2**20
+"""Bytes that the API server takes in one ConfigMap."""
 LABEL = 63
 """Characters of a DNS label and of a label's value, the tightest limits that names meet."""
 
@@ -107,21 +109,15 @@ def collisions(stack: config.Stack, models: Sequence[Model]) -> Iterator[str]:
                 stack.models[second].id,
                 f"another id than that of models[{first}]: it ends the names of their objects",
             )
-        elif one.pool.selects == other.pool.selects:
-            yield wrong(
-                f"models[{second}].name",
-                other.name,
-                f"a name whose label differs from that of models[{first}], "
-                f"`{other.pool.selects['llm-d.ai/model']}`: their pools would share pods",
-            )
 
 
-def lengths(models: Sequence[Model]) -> Iterator[str]:
+def lengths(models: Sequence[Model], front: str) -> Iterator[str]:
     """Names over Kubernetes' limit, after every suffix."""
     for index, model in enumerate(models):
-        front = (model.front.name,) if model.front else ()
-        names = (model.pool.picker, *front, *_service_names(model.service))
-        longest = max((*names, *_monitor_names(model)), key=len)
+        # The front is called after the postfix alone.
+        shared = () if model.id else (front,)
+        names = (model.pool.picker, *shared, *_service_names(model.service))
+        longest = max(names, key=len)
         if (over := len(longest) - LABEL) > 0:
             path = f"models[{index}].id" if model.id else "names.postfix"
             value = model.id or model.pool.name.removeprefix("gaie-")
@@ -145,9 +141,16 @@ def _service_names(service: Service) -> Iterator[str]:
         yield service.files.claim
 
 
-def _monitor_names(model: Model) -> tuple[str, ...]:
-    monitors = model.monitors
-    return (monitors.pod_monitor, monitors.service_monitor) if monitors else ()
+def configuration(models: Sequence[Model], front: Front) -> Iterator[str]:
+    """Of the front, where it has too many models to fit into an object."""
+    size = sum(len(text.encode()) for text in front.proxy.config.values())
+    if size > CONFIG_MAP:
+        yield wrong(
+            "models",
+            f"{len(models)} of them",
+            f"fewer, and another stack for the others: what the proxy before them has to be told "
+            f"takes {size} bytes, and a ConfigMap holds {CONFIG_MAP}",
+        )
 
 
 def claims(stack: config.Stack, target: Hardware) -> Iterator[str]:
@@ -162,22 +165,23 @@ def claims(stack: config.Stack, target: Hardware) -> Iterator[str]:
         )
 
 
-def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) -> Iterator[str]:
+def room(
+    models: Sequence[Model], front: Front, nodes: config.Nodes | None, target: Hardware
+) -> Iterator[str]:
     """The first model whose replicas the nodes cannot hold; the scheduler's own sums, roughly."""
     if not nodes:
         return
     node = _node(nodes, target)
     free = [dict(node) for _ in range(nodes.count)]
+    proxy = quantity.parse_all(front.proxy.requests)
+    if not all(_take(proxy, free) for _ in range(front.replicas)):
+        yield _no_room(nodes, node, proxy, "the gateway")
+        return
     for index, model in enumerate(models):
-        for what, asked in _before_it(model):
-            if not _take(asked, free):
-                yield wrong(
-                    "cluster.nodes",
-                    f"{nodes.count} with {quantity.listed(node)}",
-                    f"room for {quantity.listed(asked)} more, which {what} of models[{index}] "
-                    "asks for",
-                )
-                return
+        picker = quantity.parse_all(model.pool.requests)
+        if not all(_take(picker, free) for _ in range(model.pool.replicas)):
+            yield _no_room(nodes, node, picker, f"the endpoint picker of models[{index}]")
+            return
         for role in model.service.roles:
             at = f"models[{index}]" + (".prefill" if role.name == "prefill" else "")
             asked = role.pod_requests
@@ -192,8 +196,19 @@ def room(models: Sequence[Model], nodes: config.Nodes | None, target: Hardware) 
                 return
 
 
+def _no_room(
+    nodes: config.Nodes, node: Mapping[str, Decimal], asked: Mapping[str, Decimal], who: str
+) -> str:
+    return wrong(
+        "cluster.nodes",
+        f"{nodes.count} with {quantity.listed(node)}",
+        f"room for {quantity.listed(asked)} more, which {who} asks for",
+    )
+
+
 def replicas(
     models: Sequence[Model],
+    front: Front,
     unsettled: AbstractSet[int],
     nodes: config.Nodes | None,
     target: Hardware,
@@ -205,9 +220,11 @@ def replicas(
     if not nodes or not unsettled:
         return {}
     free = [_node(nodes, target) for _ in range(nodes.count)]
+    for _ in range(front.replicas):
+        _take(quantity.parse_all(front.proxy.requests), free)
     for index, model in enumerate(models):
-        for _, beside in _before_it(model):
-            _take(beside, free)
+        for _ in range(model.pool.replicas):
+            _take(quantity.parse_all(model.pool.requests), free)
         for role in () if index in unsettled else model.service.roles:
             for _ in range(role.pods):
                 _take(role.pod_requests, free)
@@ -225,15 +242,6 @@ def replicas(
 def _node(nodes: config.Nodes, target: Hardware) -> dict[str, Decimal]:
     devices = {name: Decimal(nodes.devices) for name in (target.resource, target.claim) if name}
     return {**quantity.parse_all({"cpu": nodes.cpu, "memory": nodes.memory}), **devices}
-
-
-def _before_it(model: Model) -> Iterator[tuple[str, dict[str, Decimal]]]:
-    """What a model needs beside its servers: whose pod, and what it asks for."""
-    for _ in range(model.pool.replicas):
-        yield "the endpoint picker", quantity.parse_all(model.pool.requests)
-    if model.front:
-        for _ in range(model.front.replicas):
-            yield "the gateway", quantity.parse_all(model.front.proxy.requests)
 
 
 def _take(asked: Mapping[str, Decimal], free: Sequence[dict[str, Decimal]]) -> bool:

@@ -74,8 +74,8 @@ class Crds(Section):
     inference_extension: Install | None = None
     """Gateway API inference extension; left out, the gateway decides."""
     leader_worker_set: Install | None = None
-    """LeaderWorkerSet, for models that span nodes; left out, it is adopted from whoever installed
-    its controller, and on a cluster of the stack's own installed without one."""
+    """LeaderWorkerSet, for models that span nodes, and its controller; left out, adopted from
+    whoever owns the cluster. On a cluster of the stack's own the definition comes alone."""
 
 
 class Gateway(Section):
@@ -181,7 +181,7 @@ class Alias(Section):
 
     name: ServedName
     targets: list[Target] = []
-    """The model, its adapters or both; left out, the model."""
+    """Models of this stack, their adapters or both; left out, the model."""
 
 
 class Objective(Section):
@@ -232,9 +232,9 @@ class Model(Section):
     """Tokens of the longest request, prompt and answer together; left out, the model's own."""
     sizing: Literal["auto"] | None = None
     """auto: `tensorParallel`, `maxModelLen` and `replicas` are what the nodes can do best."""
-    shape: dict[str, Any] | None = None
-    """What the model's config.json says of its architecture, for models that are not known; with
-    `weights_gib` where the weights' size does not follow from it."""
+    shape: dict[str, Any] | str | None = None
+    """What the model's config.json says of its architecture, or the path of that file, for models
+    that are not known; with `weights_gib` where the weights' size does not follow from it."""
     dtype: Literal["bfloat16", "float16", "float32"] | None = None
     """Of weights and activations; left out, the hardware's default, or else the model's own."""
     quantization: Literal["fp8"] | None = None
@@ -258,7 +258,7 @@ class Model(Section):
     pods: Pods = Pods()
     scheduler: Scheduler = Scheduler()
     aliases: list[Alias] = []
-    """Other names for the model, or shares of its requests for its adapters."""
+    """Other names for the model, or names whose requests models and adapters share: a canary."""
     objectives: list[Objective] = []
     """Priorities that requests may name."""
 

@@ -3,7 +3,7 @@
 The modules that implement them live in `components/`; `load` hands their descriptions in.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -20,7 +20,7 @@ Settings = TypeVar("Settings", bound=config.Cluster)
 
 @dataclass(frozen=True, kw_only=True)
 class Proxy:
-    """An Envoy of the stack's own, where no Gateway stands in front of a pool."""
+    """An Envoy of the stack's own, where no Gateway stands in front of the pools."""
 
     image: str
     args: tuple[str, ...]
@@ -38,8 +38,10 @@ class Proxy:
 
 @dataclass(frozen=True, kw_only=True)
 class Behind:
-    """What a proxy stands in front of."""
+    """One pool that a proxy stands in front of."""
 
+    pool: str
+    """Its name."""
     picker: str
     """Host name of the endpoint picker, which listens on PICKER_PORT."""
     pods: str
@@ -51,10 +53,22 @@ class Behind:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Route:
+    """Who answers requests for one name."""
+
+    model: str
+    """As requests ask for it."""
+    pools: Mapping[str, int]
+    """Name of a pool -> its share of the requests."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatewayKind:
+    destination_rules: bool = False
+    """Whether it asks endpoint pickers as Istio tells it, which trusts no certificate of theirs."""
     crds: frozenset[str]
     """Bundles of the release that have to be there before it."""
-    proxy: Callable[[Release, Behind], Proxy] | None = None
+    proxy: Callable[[Release, Sequence[Behind], Sequence[Route]], Proxy]
 
 
 class ServiceType(StrEnum):

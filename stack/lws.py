@@ -1,10 +1,20 @@
 """LeaderWorkerSet: pods that start, serve and fail together, one replica over several machines."""
 
+from stack.charts import Chart
 from stack.crd_bundles import CrdBundle, CrdFile
 
 API = "leaderworkerset.x-k8s.io/v1"
 LEADER_ADDRESS, INDEX = "LWS_LEADER_ADDRESS", "LWS_WORKER_INDEX"
-"""Set in every container by its controller, which has to be on the cluster."""
+"""Set in every container by its controller."""
+
+CONTROLLER = Chart(
+    name="lws",
+    namespace="lws-system",
+    chart="oci://registry.k8s.io/lws/charts/lws",
+    version="0.7.0",
+    values={"image": {"manager": {"tag": "v0.7.0", "pullPolicy": "IfNotPresent"}}},
+)
+"""With its definition."""
 
 CRDS = CrdBundle(
     module="sigs.k8s.io/lws",

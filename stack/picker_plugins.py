@@ -64,7 +64,8 @@ SCHEDULER_0_4 = frozenset(
         "session-affinity-scorer",
     }
 )
-SCHEDULER_0_7 = SCHEDULER_0_4 | {
+# Its precise scorer asks a process beside it for tokens, which nothing here starts.
+SCHEDULER_0_7 = (SCHEDULER_0_4 - {"precise-prefix-cache-scorer"}) | {
     "always-disagg-pd-decider",
     "context-length-aware",
     "disagg-headers-handler",

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from stack import config, quantity
+from stack.charts import Chart
 from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
-from stack.kinds import PICKER_PORT, Proxy, ServiceType
+from stack.kinds import Proxy, ServiceType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,7 @@ class Crds:
 class Gateway:
     provider: str
     crds: tuple[Crds, ...]
+    charts: tuple[Chart, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,8 @@ class Pool:
     objectives: tuple[Objective, ...]
     rewrites: tuple[Rewrite, ...]
     failure_mode: str
+    destination_rule: bool
+    """Whether Istio has to be told that the endpoint picker signs its own certificate."""
     user: int | None
     """Of its pods; None where the cluster assigns them one."""
     service_type: ServiceType
@@ -99,7 +103,7 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True)
 class Front:
-    """The proxy in front of one pool, where no Gateway is."""
+    """The proxy in front of all pools, where no Gateway is."""
 
     name: str
     """Of its Deployment, Service, ServiceAccount and ConfigMap."""
@@ -274,22 +278,8 @@ class Model:
     capacity: Capacity | str
     """Or why it is not known."""
     pool: Pool
-    front: Front | None
     service: Service
     monitors: Monitors | None
-
-    @property
-    def entry(self) -> tuple[str, int]:
-        """Service and port where requests for it come in."""
-        if self.front:
-            return self.front.name, self.front.proxy.port
-        return self.pool.picker, PICKER_PORT
-
-    @property
-    def endpoint(self) -> str:
-        """Host and port inside the cluster where requests for it come in."""
-        service, port = self.entry
-        return f"{dns(service, self.pool.namespace)}:{port}"
 
     def named(self, role: str) -> str:
         """Logical name of this model's component: `pool`, or `pool-chat` with an id."""
@@ -304,7 +294,13 @@ class Plan:
     cluster: Cluster
     namespace: Namespace
     gateway: Gateway
+    front: Front
     models: tuple[Model, ...]
+
+    @property
+    def endpoint(self) -> str:
+        """Host and port inside the cluster where requests come in."""
+        return f"{dns(self.front.name, self.namespace.name)}:{self.front.proxy.port}"
 
 
 def dns(service: str, namespace: str) -> str:

@@ -1,6 +1,6 @@
 """From a stack file's words to a `Plan`: every name, label, image and port is decided here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from stack import (
     checks,
@@ -15,9 +15,10 @@ from stack import (
     size_checks,
     sizing,
 )
+from stack.charts import Chart
 from stack.checks import LABEL
 from stack.ground import Ground
-from stack.kinds import Behind, ClusterKind, GatewayKind, ServiceType
+from stack.kinds import Behind, ClusterKind, GatewayKind, Route, ServiceType
 from stack.plan import Cluster, Crds, Front, Gateway, Model, Monitors, Namespace, Plan, Pool, dns
 from stack.problems import StackError
 from stack.releases import Release
@@ -47,8 +48,7 @@ def plan(
     `secrets` are the names of those that are set, of `config.SECRETS`.
     """
     release = releases.releases()[stack.release]
-    if refused := [*checks.pairs(stack, release), *sizing.shapes(stack)]:
-        raise StackError(refused)
+    _refuse([*checks.pairs(stack, release), *sizing.shapes(stack)])
     kind = clusters[stack.cluster.kind]
     gateway = gateways[stack.gateway.provider]
     asked, stack, ground = stack, *sizing.sized(stack, release, kind.nodes)
@@ -62,22 +62,22 @@ def plan(
         ]
 
     models = made(stack)
-    problems = [
-        *kind.problems(stack.cluster),
-        *checks.models(stack, ground, secrets),
-        *checks.collisions(stack, models),
-        *checks.lengths(models),
-        *checks.claims(stack, target),
-        *routing.problems(stack, release),
-    ]
-    if not problems:
-        problems = [*size_checks.problems(stack, ground)]
-    if not problems:
-        counts = checks.replicas(models, sizing.unsettled(asked), nodes, target)
-        models = made(sizing.with_replicas(stack, counts)) if counts else models
-        problems = [*checks.room(models, nodes, target)]
-    if problems:
-        raise StackError(problems)
+    _refuse(
+        [
+            *kind.problems(stack.cluster),
+            *checks.models(stack, ground, secrets),
+            *checks.collisions(stack, models),
+            *checks.lengths(models, _front_name(stack)),
+            *checks.claims(stack, target),
+            *routing.problems(stack, release),
+        ]
+    )
+    _refuse(size_checks.problems(stack, ground))
+    front = _front(stack, models, release, gateway, kind)
+    _refuse(checks.configuration(models, front))
+    if counts := checks.replicas(models, front, sizing.unsettled(asked), nodes, target):
+        models = made(sizing.with_replicas(stack, counts))
+    _refuse(checks.room(models, front, nodes, target))
     return Plan(
         name=name,
         cluster=Cluster(
@@ -95,10 +95,18 @@ def plan(
             hf_token_secret=made_secret,
         ),
         gateway=Gateway(
-            provider=stack.gateway.provider, crds=(*_crds(stack, gateway, kind, release),)
+            provider=stack.gateway.provider,
+            crds=(*_crds(stack, gateway, kind, release),),
+            charts=(*_charts(stack, kind),),
         ),
+        front=front,
         models=tuple(models),
     )
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if listed := [*problems]:
+        raise StackError(listed)
 
 
 def _model(
@@ -110,17 +118,16 @@ def _model(
     hf_token_secret: str | None,
 ) -> Model:
     release = ground.release
-    user = None if getattr(stack.cluster, "assigns_users", False) else USER
+    user = _user(stack)
     postfix = f"{stack.names.postfix}-{model.id}" if model.id else stack.names.postfix
     namespace = stack.names.namespace
-    serving = {**release.serving_labels, "llm-d.ai/model": slug(model.name)}
     pool, service = f"gaie-{postfix}", f"ms-{postfix}-llm-d-modelservice"
-    behind = Behind(
-        picker=dns(f"{pool}-epp", namespace),
-        pods=dns(service, namespace),
-        port=servers.PORT,
-        fails_open=model.scheduler.failure_mode == "FailOpen",
-    )
+    # By the pool too: two stacks in one namespace may serve the same model.
+    serving = {
+        **release.serving_labels,
+        "llm-d.ai/model": slug(model.name),
+        "llm-d.ai/pool": pool,
+    }
     return Model(
         name=model.name,
         id=model.id,
@@ -139,27 +146,20 @@ def _model(
             image=release.endpoint_picker,
             args=release.picker_args,
             replicas=model.scheduler.replicas,
-            picker_config=scheduling.picker_config(model, release),
-            reads_tokenizer=scheduling.KV_EVENTS in scheduling.types(model),
+            picker_config=scheduling.picker_config(
+                model, release, f"http://{dns(service, namespace)}:{servers.PORT}"
+            ),
+            reads_tokenizer=scheduling.tokenizes(model, release),
             hf_token_secret=hf_token_secret,
             objectives=routing.objectives(model),
-            rewrites=routing.rewrites(model),
+            rewrites=routing.rewrites(model, stack),
             failure_mode=model.scheduler.failure_mode,
+            destination_rule=gateway.destination_rules,
             user=user,
             service_type=cluster.service_type if cluster.is_local else ServiceType.CLUSTER_IP,
             requests=PICKER_REQUESTS,
             limits=PICKER_LIMITS,
         ),
-        front=Front(
-            name=f"infra-{postfix}-inference-gateway",
-            namespace=namespace,
-            replicas=FRONT_REPLICAS,
-            proxy=gateway.proxy(release, behind),
-            service_type=ServiceType(stack.gateway.service or cluster.service_type),
-            user=user,
-        )
-        if gateway.proxy
-        else None,
         service=services.service(
             model,
             ground,
@@ -180,6 +180,46 @@ def _model(
     )
 
 
+def _front(
+    stack: config.Stack,
+    models: Sequence[Model],
+    release: Release,
+    gateway: GatewayKind,
+    cluster: ClusterKind[config.Cluster],
+) -> Front:
+    behind = [
+        Behind(
+            pool=model.pool.name,
+            picker=dns(model.pool.picker, model.pool.namespace),
+            pods=dns(model.service.name, model.service.namespace),
+            port=model.service.port,
+            fails_open=model.pool.failure_mode == "FailOpen",
+        )
+        for model in models
+    ]
+    pools = {model.name: model.pool.name for model in models}
+    routes = [
+        Route(model=name, pools={pools[model]: share for model, share in shares.items()})
+        for name, shares in routing.shares(stack).items()
+    ]
+    return Front(
+        name=_front_name(stack),
+        namespace=stack.names.namespace,
+        replicas=FRONT_REPLICAS,
+        proxy=gateway.proxy(release, behind, routes),
+        service_type=ServiceType(stack.gateway.service or cluster.service_type),
+        user=_user(stack),
+    )
+
+
+def _front_name(stack: config.Stack) -> str:
+    return f"infra-{stack.names.postfix}-inference-gateway"
+
+
+def _user(stack: config.Stack) -> int | None:
+    return None if getattr(stack.cluster, "assigns_users", False) else USER
+
+
 def slug(model: str) -> str:
     """A model's name as a label's value: `Qwen/Qwen3-0.6B` -> `qwen3-0.6b`."""
     return model.rsplit("/", 1)[-1].lower()[:LABEL].strip("._-")
@@ -191,22 +231,32 @@ def _crds(
     cluster: ClusterKind[config.Cluster],
     release: Release,
 ) -> Iterator[Crds]:
-    asked = stack.gateway.crds
+    said = stack.gateway.crds
+    asked: dict[str, config.Install | None] = {
+        "gatewayApi": said.gateway_api,
+        "inferenceExtension": said.inference_extension,
+    }
+    installs: dict[str, config.Install] = {name: name in gateway.crds for name in asked}
+    installs |= {name: install for name, install in asked.items() if install is not None}
+    if not [*_charts(stack, cluster)]:
+        installs["leaderWorkerSet"] = _groups(stack, cluster)
+    for name, install in installs.items():
+        if install:
+            bundle = {**release.crds, "leaderWorkerSet": lws.CRDS}[name]
+            yield Crds(name=name, bundle=bundle, adopt=install == "adopt")
+
+
+def _charts(stack: config.Stack, cluster: ClusterKind[config.Cluster]) -> Iterator[Chart]:
+    """Of controllers, with their definitions; simulated nodes run none."""
+    if _groups(stack, cluster) is True and not cluster.is_local:
+        yield lws.CONTROLLER
+
+
+def _groups(stack: config.Stack, cluster: ClusterKind[config.Cluster]) -> config.Install:
+    """Who installs LeaderWorkerSet; left out, whoever owns the cluster, if a model needs it."""
+    if (said := stack.gateway.crds.leader_worker_set) is not None:
+        return said
     spans_nodes = any(
         one.parallel.nodes > 1 for model in stack.models for one in roles.asked(model)
     )
-    # Whoever installs the controller installs its definition; simulated nodes have neither.
-    groups: config.Install = True if cluster.is_local else "adopt"
-    for name, bundle, said, default in (
-        ("gatewayApi", release.crds["gatewayApi"], asked.gateway_api, "gatewayApi" in gateway.crds),
-        (
-            "inferenceExtension",
-            release.crds["inferenceExtension"],
-            asked.inference_extension,
-            "inferenceExtension" in gateway.crds,
-        ),
-        ("leaderWorkerSet", lws.CRDS, asked.leader_worker_set, spans_nodes and groups),
-    ):
-        install = default if said is None else said
-        if install:
-            yield Crds(name=name, bundle=bundle, adopt=install == "adopt")
+    return spans_nodes and (True if cluster.is_local else "adopt")

@@ -10,14 +10,38 @@ from stack.releases import Release
 REWRITES = "inferencemodelrewrites"
 
 
-def rewrites(model: config.Model) -> tuple[Rewrite, ...]:
-    return tuple(
-        Rewrite(
-            model=alias.name,
-            targets={one.model: one.weight for one in alias.targets} or {model.name: 1},
-        )
-        for alias in model.aliases
+def shares(stack: config.Stack) -> dict[str, dict[str, int]]:
+    """Every name that requests may ask for -> names of the models that answer, and their shares."""
+    owners = _owners(stack)
+    made = {name: {owner: 1} for name, owner in owners.items()}
+    for alias, targets in _shared_out(stack):
+        made[alias] = dict.fromkeys((owners[target] for target in targets), 0)
+        for target, weight in targets.items():
+            made[alias][owners[target]] += weight
+    return made
+
+
+def rewrites(model: config.Model, stack: config.Stack) -> tuple[Rewrite, ...]:
+    """What the model's own endpoint picker makes of names, once a request has come to it."""
+    known = served(model)
+    own = (
+        Rewrite(model=alias, targets={to: targets[to] for to in targets if to in known})
+        for alias, targets in _shared_out(stack)
     )
+    return tuple(one for one in own if one.targets.keys() - {one.model})
+
+
+def _shared_out(stack: config.Stack) -> Iterator[tuple[str, dict[str, int]]]:
+    """Each alias, and the weights of what answers to it."""
+    for model in stack.models:
+        for alias in model.aliases:
+            weights = {one.model: one.weight for one in alias.targets}
+            yield alias.name, weights or {model.name: 1}
+
+
+def _owners(stack: config.Stack) -> dict[str, str]:
+    """Each name that servers answer to -> the model whose servers do."""
+    return {name: model.name for model in stack.models for name in sorted(served(model))}
 
 
 def objectives(model: config.Model) -> tuple[Objective, ...]:
@@ -33,7 +57,7 @@ def problems(stack: config.Stack, release: Release) -> Iterator[str]:
                 "given",
                 f"none with release `{stack.release}`, whose endpoint picker rewrites no names",
             )
-        yield from _aliases(model, f"models[{index}]")
+        yield from _aliases(model, stack, f"models[{index}]")
     taken: dict[str, str] = {}
     for index, model in enumerate(stack.models):
         for at, objective in enumerate(model.objectives):
@@ -62,10 +86,11 @@ def _taken(name: str, where: str, taken: dict[str, str]) -> Iterator[str]:
     taken.setdefault(name, where)
 
 
-def _aliases(model: config.Model, at: str) -> Iterator[str]:
+def _aliases(model: config.Model, stack: config.Stack, at: str) -> Iterator[str]:
+    known = _owners(stack)
     for index, alias in enumerate(model.aliases):
-        where, known = f"{at}.aliases[{index}]", served(model)
-        if alias.name in known and not alias.targets:
+        where = f"{at}.aliases[{index}]"
+        if alias.name in served(model) and not alias.targets:
             yield wrong(f"{where}.name", alias.name, "`targets` beside it: it is served as it is")
         for number, target in enumerate(alias.targets):
             if target.model not in known:

@@ -9,17 +9,27 @@ from stack import config, sources
 from stack.hardware import Feature, Hardware
 from stack.problems import unknown, wrong
 from stack.releases import Release
-from stack.schedulers import REPOSITORY, Plugin, Scheduler, schedulers
+from stack.schedulers import (
+    NAME,
+    PREFIX_CACHE,
+    REPOSITORY,
+    SERVERS,
+    Plugin,
+    Scheduler,
+    schedulers,
+)
 
-DISAGGREGATED = "pd-profile-handler"
-KV_EVENTS = "precise-prefix-cache-scorer"
+DISAGGREGATED = frozenset({"disagg-profile-handler", "pd-profile-handler"})
+TOKENIZES = "precise-prefix-cache-scorer"
+LISTENS = frozenset({"precise-prefix-cache-producer", TOKENIZES})
+"""To what model servers tell of their KV caches."""
 PREFILL_DECODE = "prefill-decode"
 
 
-def picker_config(model: config.Model, release: Release) -> str:
-    """EndpointPickerConfig as YAML."""
+def picker_config(model: config.Model, release: Release, servers: str) -> str:
+    """EndpointPickerConfig as YAML; `servers` is the URL of the model's servers."""
     asked = model.scheduler
-    body = _listed(asked) if asked.plugins else _preset(model, release)
+    body = _listed(asked) if asked.plugins else _preset(model, release, servers)
     return yaml.safe_dump(
         {
             "apiVersion": release.picker_config_api,
@@ -31,10 +41,20 @@ def picker_config(model: config.Model, release: Release) -> str:
     )
 
 
-def types(model: config.Model) -> frozenset[str]:
+def types(model: config.Model, release: Release) -> frozenset[str]:
     """Of the plugins that the model's endpoint picker has."""
-    listed = model.scheduler.plugins or _scheduler(model).everything
+    listed = model.scheduler.plugins or _scheduler(model, release).everything
     return frozenset(one.type for one in listed)
+
+
+def listens(model: config.Model, release: Release) -> bool:
+    """Whether model servers have to tell the endpoint picker what their KV caches hold."""
+    return bool(types(model, release) & LISTENS)
+
+
+def tokenizes(model: config.Model, release: Release) -> bool:
+    """Whether the endpoint picker reads the model's tokenizer."""
+    return TOKENIZES in types(model, release)
 
 
 def problems(model: config.Model, release: Release, target: Hardware, at: str) -> Iterator[str]:
@@ -47,55 +67,58 @@ def problems(model: config.Model, release: Release, target: Hardware, at: str) -
         yield from _preset_problems(model, release, here)
     if asked.flow_control and "flowControl" not in release.feature_gates:
         yield wrong(f"{here}.flowControl", asked.flow_control, "false: the release has none")
-    yield from _roles(model, here)
-    if KV_EVENTS in types(model):
-        yield from _kv_events(model, target, here)
+    yield from _roles(model, release, here)
+    if listens(model, release):
+        yield from _kv_events(model, release, target, here)
 
 
 def _preset_problems(model: config.Model, release: Release, at: str) -> Iterator[str]:
     asked = model.scheduler
     if asked.profiles:
         yield wrong(f"{at}.profiles", "given", "`plugins` beside it, for it to refer to")
-    for plugin in _scheduler(model).everything:
-        if plugin.type not in release.plugins:
-            expected = f"one whose plugins the release has: it has no `{plugin.type}`"
-            yield wrong(f"{at}.preset", asked.preset, expected)
+    there = (one.type for one in _scheduler(model, release).everything)
+    if lacking := [f"`{plugin}`" for plugin in there if plugin not in release.plugins]:
+        expected = f"one whose plugins the release has: it has no {', '.join(lacking)}"
+        yield wrong(f"{at}.preset", asked.preset, expected)
     if asked.preset == "lora-affinity" and not model.adapters:
         yield wrong(f"{at}.preset", asked.preset, "`adapters` beside it, or another preset")
 
 
-def _roles(model: config.Model, at: str) -> Iterator[str]:
+def _roles(model: config.Model, release: Release, at: str) -> Iterator[str]:
     """Pods that only read prompts, and an endpoint picker that knows none, or the reverse."""
     said = "plugins" if model.scheduler.plugins else "preset"
     value = "given" if model.scheduler.plugins else model.scheduler.preset
-    if model.prefill and DISAGGREGATED not in types(model):
+    handlers = DISAGGREGATED & types(model, release)
+    if model.prefill and not handlers:
+        known = min(DISAGGREGATED & release.plugins)
         yield wrong(
             f"{at}.{said}",
             value,
-            f"`{PREFILL_DECODE}`, or plugins with `{DISAGGREGATED}`: others would send requests "
+            f"`{PREFILL_DECODE}`, or plugins with `{known}`: others would send requests "
             "to the pods of `prefill` as if they answered",
         )
-    if not model.prefill and DISAGGREGATED in types(model):
+    if not model.prefill and handlers:
         yield wrong(f"{at}.{said}", value, "`prefill` on the model, whose pods it would choose")
 
 
-def _kv_events(model: config.Model, target: Hardware, at: str) -> Iterator[str]:
+def _kv_events(model: config.Model, release: Release, target: Hardware, at: str) -> Iterator[str]:
     said = "plugins" if model.scheduler.plugins else "preset"
     value = "given" if model.scheduler.plugins else model.scheduler.preset
+    plugin = min(LISTENS & types(model, release))
     if why := target.lacks.get(Feature.KV_EVENTS):
-        yield wrong(f"{at}.{said}", value, f"one without `{KV_EVENTS}` on this hardware: {why}")
+        yield wrong(f"{at}.{said}", value, f"one without `{plugin}` on this hardware: {why}")
     if model.data_parallel > 1:
         yield wrong(
             f"{at}.{said}",
             value,
-            f"one without `{KV_EVENTS}`, or `dataParallel: 1`: it listens to one copy of the "
+            f"one without `{plugin}`, or `dataParallel: 1`: it listens to one copy of the "
             "model in each replica",
         )
-    if not sources.of(model).repository:
+    if plugin == TOKENIZES and not sources.of(model).repository:
         yield wrong(
             f"{at}.{said}",
             value,
-            f"one without `{KV_EVENTS}`, or a `source` on Hugging Face: the endpoint picker reads "
+            f"one without `{plugin}`, or a `source` on Hugging Face: the endpoint picker reads "
             "the model's tokenizer there",
         )
 
@@ -122,16 +145,23 @@ def _references(asked: config.Scheduler, at: str) -> Iterator[str]:
                 yield unknown(where, plugin.plugin_ref, names)
 
 
-def _scheduler(model: config.Model) -> Scheduler:
+def _scheduler(model: config.Model, release: Release) -> Scheduler:
     """The preset; where a model has roles and the stack file chooses none, the one with roles."""
     asked = model.scheduler.preset
-    return schedulers()[PREFILL_DECODE if model.prefill and asked == "default" else asked]
+    preset = schedulers()[PREFILL_DECODE if model.prefill and asked == "default" else asked]
+    return preset.of(release.plugins)
 
 
-def _preset(model: config.Model, release: Release) -> dict[str, Any]:
-    preset, repository = _scheduler(model), sources.of(model).repository
+def _preset(model: config.Model, release: Release, servers: str) -> dict[str, Any]:
+    preset = _scheduler(model, release)
+    words = {REPOSITORY: sources.of(model).repository, NAME: model.name, SERVERS: servers}
+    extracted = [
+        {"pluginRef": source, "extractors": [{"pluginRef": extractor}]}
+        for source, extractor in preset.extracts.items()
+    ]
     return {
-        "plugins": [part for one in preset.everything for part in _parts(one, release, repository)],
+        "plugins": [part for one in preset.everything for part in _parts(one, release, words)],
+        **({"dataLayer": {"sources": extracted}} if extracted else {}),
         "schedulingProfiles": [
             {
                 "name": name,
@@ -142,22 +172,25 @@ def _preset(model: config.Model, release: Release) -> dict[str, Any]:
     }
 
 
-def _parts(plugin: Plugin, release: Release, repository: str | None) -> Iterator[dict[str, Any]]:
+def _parts(
+    plugin: Plugin, release: Release, words: Mapping[str, str | None]
+) -> Iterator[dict[str, Any]]:
     """A scorer, and what it reads, where the release has split it in two."""
-    parameters = _filled(plugin.parameters, repository)
-    if plugin.type == "prefix-cache-scorer" != release.prefix_plugin:
+    parameters = _filled(plugin.parameters, words)
+    compares = plugin.parameters is PREFIX_CACHE
+    if compares and plugin.type != release.prefix_plugin:
         yield _plugin(release.prefix_plugin, None, parameters)
         yield _plugin(plugin.type, None, {})
     else:
         yield _plugin(plugin.type, None, parameters)
 
 
-def _filled(value: Any, repository: str | None) -> Any:
-    """Parameters of a preset, with the model's repository where they name one."""
+def _filled(value: Any, words: Mapping[str, str | None]) -> Any:
+    """Parameters of a preset, with what stands in them for something of the model's."""
     if isinstance(value, Mapping):
         parameters = cast("Mapping[str, Any]", value)
-        return {key: _filled(inner, repository) for key, inner in parameters.items()}
-    return repository if value == REPOSITORY else value
+        return {key: _filled(inner, words) for key, inner in parameters.items()}
+    return words.get(value, value) if isinstance(value, str) else value
 
 
 def _listed(asked: config.Scheduler) -> dict[str, Any]:

@@ -93,18 +93,18 @@ def own(model: config.Model, role: Asked, ground: Ground, *, port: int) -> tuple
         *(_over_nodes(parallel) if parallel.nodes > 1 else ()),
         *(_adapters(model, target) if model.adapters else ()),
         *(_handover() if model.prefill and target.server == "vllm" else ()),
-        *(_events(model) if scheduling.KV_EVENTS in scheduling.types(model) else ()),
+        *(_events(model, ground) if scheduling.listens(model, ground.release) else ()),
     )
 
 
 def environment(model: config.Model, ground: Ground) -> dict[str, str]:
     """The stack file's over the hardware's; the plan's own are in neither."""
     target = ground.target
-    return {**target.env, **ground.server.env, **own_environment(model, target), **model.env}
+    return {**target.env, **ground.server.env, **own_environment(model, ground), **model.env}
 
 
-def own_environment(model: config.Model, target: Hardware) -> dict[str, str]:
-    source = sources.of(model)
+def own_environment(model: config.Model, ground: Ground) -> dict[str, str]:
+    target, source = ground.target, sources.of(model)
     folder = f"/{source.folder}" if source.repository and source.folder else ""
     made = {
         "HOME": HOME,
@@ -117,18 +117,18 @@ def own_environment(model: config.Model, target: Hardware) -> dict[str, str]:
         made |= {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": f"{HOME}/modules"}
     if model.prefill and target.server == "vllm":
         made["VLLM_NIXL_SIDE_CHANNEL_PORT"] = str(NIXL_PORT)
-    if scheduling.KV_EVENTS in scheduling.types(model):
+    if scheduling.tokenizes(model, ground.release):
         made["PYTHONHASHSEED"] = KV_EVENTS.hash_seed
     return made
 
 
-def pod_fields(model: config.Model, target: Hardware) -> dict[str, str]:
+def pod_fields(model: config.Model, ground: Ground) -> dict[str, str]:
     """Variable -> field of the pod that it has the value of."""
     # What logs and answers can say they come from.
     made = {"POD_NAME": "metadata.name"}
-    if model.prefill and target.server == "vllm":
+    if model.prefill and ground.target.server == "vllm":
         made["VLLM_NIXL_SIDE_CHANNEL_HOST"] = "status.podIP"
-    if scheduling.KV_EVENTS in scheduling.types(model):
+    if scheduling.listens(model, ground.release):
         made["POD_IP"] = "status.podIP"
     return made
 
@@ -146,7 +146,7 @@ def problems(model: config.Model, ground: Ground, at: str) -> Iterator[str]:
                 yield wrong(f"{where}[{index}]", one, OURS)
             elif flag(one) in flags.NUMBERS and not flags.number([one], flag(one)):
                 yield wrong(f"{where}[{index}]", one, "a number above 0")
-    variables = {*own_environment(model, ground.target), *pod_fields(model, ground.target)}
+    variables = {*own_environment(model, ground), *pod_fields(model, ground)}
     for name, value in model.env.items():
         if key := RESERVED.get(name):
             # Its value may be a secret.
@@ -187,11 +187,13 @@ def _handover() -> tuple[str, ...]:
     return (f"--kv-transfer-config={json.dumps(said)}",)
 
 
-def _events(model: config.Model) -> tuple[str, ...]:
+def _events(model: config.Model, ground: Ground) -> tuple[str, ...]:
+    # By what the endpoint picker of the release knows the pod.
+    port = "" if scheduling.tokenizes(model, ground.release) else f":{PORT}"
     said = {
         "enable_kv_cache_events": True,
         "publisher": "zmq",
         "endpoint": f"tcp://*:{KV_EVENTS.port}",
-        "topic": f"{KV_EVENTS.topic}$(POD_IP)@{model.name}",
+        "topic": f"{KV_EVENTS.topic}$(POD_IP){port}@{model.name}",
     }
     return (f"--block-size={KV_EVENTS.block_size}", f"--kv-events-config={json.dumps(said)}")

@@ -38,6 +38,12 @@ def _lacking(model: config.Model, ground: Ground, at: str) -> Iterator[str]:
         for feature, said in ways.items():
             if said > 1 and (why := lacks.get(feature)):
                 yield wrong(f"{at}{one.at}.{feature}", said, f"1 {here}: {why}")
+        if one.parallel.nodes > 1 and not ground.release.spans_nodes:
+            yield wrong(
+                f"{at}{one.at}.{Feature.NODES}",
+                one.parallel.nodes,
+                "1, or release v0.5 or later: this one's vLLM spans machines only with Ray",
+            )
     if model.prefill and (why := lacks.get(Feature.PREFILL)):
         yield wrong(f"{at}.{Feature.PREFILL}", "given", f"none {here}: {why}")
     if sources.of(model).claim or model.claim:

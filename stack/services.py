@@ -34,7 +34,7 @@ def service(
         image=model.image or ground.server.image,
         command=ground.server.command,
         env=servers.environment(model, ground),
-        env_fields=servers.pod_fields(model, target),
+        env_fields=servers.pod_fields(model, ground),
         hf_token_secret=hf_token_secret,
         home=servers.HOME,
         cache=servers.CACHE,
@@ -97,7 +97,6 @@ def _proxy(release: Release) -> RoutingProxy:
         args=(
             f"--port={servers.PORT}",
             f"--vllm-port={servers.BEHIND_PROXY}",
-            "--connector=nixlv2",
             "--secure-proxy=false",
         ),
         port=servers.PORT,

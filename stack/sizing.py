@@ -3,9 +3,11 @@
 model, target, release, nodes --measured--> Fit --> problems, holds, automatic
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from stack import capacity, config, flags, hardware, quantity, roles, sources
@@ -73,8 +75,9 @@ def shapes(stack: config.Stack) -> Iterator[str]:
             _shape(model)
         # Whatever is no config.json goes wrong somewhere on the way, and nowhere in particular.
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            said = model.shape if isinstance(model.shape, str) else "given"
             yield wrong(
-                f"models[{index}].shape", "given", f"what the model's config.json says: {error}"
+                f"models[{index}].shape", said, f"what the model's config.json says: {error}"
             )
 
 
@@ -207,8 +210,17 @@ def _repository(model: config.Model) -> str:
 def _shape(model: config.Model) -> Shape | None:
     if model.shape is None:
         return capacity.models().get(_repository(model))
-    weights = model.shape.get("weights_gib")
-    return Shape.from_config(model.shape, weights=None if weights is None else weights * 2**30)
+    said = _read(model.shape) if isinstance(model.shape, str) else model.shape
+    weights = said.get("weights_gib")
+    return Shape.from_config(said, weights=None if weights is None else weights * 2**30)
+
+
+def _read(path: str) -> dict[str, Any]:
+    """A config.json, from the folder of the stack file."""
+    try:
+        return json.loads(Path(path).read_text())
+    except OSError as error:
+        raise ValueError(f"it cannot be read, {error.strerror}") from error
 
 
 def _settings(model: config.Model, role: Asked, ground: Ground) -> Settings:

@@ -203,10 +203,11 @@ def test_two_models_whose_objects_would_share_names_are_refused() -> None:
     assert problem.startswith("`models[1].id` is `null`, expected another id")
 
 
-def test_two_models_whose_pools_would_share_pods_are_refused() -> None:
-    [problem] = told(models=[MODEL, {"name": "mirror/qwen3-0.6b", "id": "second"}])
+def test_more_models_than_one_proxy_can_be_told_of_are_refused() -> None:
+    [problem] = told(models=[{"name": f"someone/{one}", "id": f"m{one}"} for one in range(150)])
 
-    assert "their pools would share pods" in problem
+    assert problem.startswith("`models` is `150 of them`, expected fewer, and another stack for ")
+    assert problem.endswith("bytes, and a ConfigMap holds 1048576")
 
 
 def test_a_gated_model_needs_a_token() -> None:

@@ -407,6 +407,7 @@ def test_ranks_hold_whole_quantization_blocks() -> None:
         "128: 4 would leave each 192 of the expert width"
     )
     assert not fit(shape, H100, Settings(tensor_parallel=4, expert_parallel=True)).problem
+    assert not fit(shape, DEVICES["tpu7x"], Settings(tensor_parallel=4)).problem
 
 
 def test_a_length_beyond_the_model_is_refused() -> None:

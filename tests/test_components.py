@@ -144,11 +144,11 @@ def test_a_second_model_gets_a_pool_and_an_endpoint_picker_of_its_own() -> None:
 
 def test_a_changed_configuration_means_new_pods() -> None:
     """Neither the endpoint picker nor Envoy reads its files again."""
-    [asked] = planned().models
-    assert asked.front
+    plan = planned()
+    [asked] = plan.models
     for spec, files in (
         (inference_pool.picker(asked.pool), inference_pool.config(asked.pool)),
-        (front.proxies(asked.front), asked.front.proxy.config),
+        (front.proxies(plan.front), plan.front.proxy.config),
     ):
         template: Any = spec["template"]
         digest = template["metadata"]["annotations"]["llm-d.ai/config-sha256"]

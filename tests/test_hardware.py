@@ -309,10 +309,10 @@ def test_users_are_left_to_a_cluster_that_assigns_them(monkeypatch: pytest.Monke
     monkeypatch.setenv("KUBECONFIG", "/nonexistent/kubeconfig")
     openshift = {"kind": "existing", "context": "c", "assignsUsers": True}
 
-    [model] = planned(hardware="cuda", cluster=openshift).models
+    made = planned(hardware="cuda", cluster=openshift)
+    [model] = made.models
 
-    assert model.front
-    assert {model.service.user, model.pool.user, model.front.user} == {None}
+    assert {model.service.user, model.pool.user, made.front.user} == {None}
     assert pod_of(model)["security_context"] == {
         "run_as_non_root": True,
         "seccomp_profile": {"type": "RuntimeDefault"},

@@ -162,7 +162,8 @@ def test_labels_ports_and_configuration_are_swapped_with_the_release(
 ) -> None:
     model = of(name)
 
-    assert model.pool.selects == {**said["labels"], "llm-d.ai/model": "qwen3-0.6b"}
+    names = {"llm-d.ai/model": "qwen3-0.6b", "llm-d.ai/pool": model.pool.name}
+    assert model.pool.selects == {**said["labels"], **names}
     assert model.pool.selects.items() <= model.service.decode.labels.items()
     assert model.service.port_name == said["port"]
     assert yaml.safe_load(model.pool.picker_config)["apiVersion"] == said["api"]

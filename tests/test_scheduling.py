@@ -1,5 +1,6 @@
 """How a model's pods are chosen: presets, plugins of one's own, and what is refused."""
 
+import json
 from typing import Any
 
 import pytest
@@ -10,8 +11,19 @@ from test_bad_input import MODEL, planned, told
 from stack.releases import releases
 from stack.schedulers import schedulers
 
-HANDLERS = {"pd-profile-handler", "prefill-header-handler"}
-"""Plugins of no profile: they choose profiles, or act when all have run."""
+OF_NO_PROFILE = {
+    "always-disagg-pd-decider",
+    "core-metrics-extractor",
+    "disagg-headers-handler",
+    "disagg-profile-handler",
+    "endpoint-notification-source",
+    "metrics-data-source",
+    "pd-profile-handler",
+    "precise-prefix-cache-producer",
+    "prefill-header-handler",
+    "token-producer",
+}
+"""They choose profiles, act when all have run, or know what scorers ask."""
 
 
 def written(**scheduler: Any) -> dict[str, Any]:
@@ -20,9 +32,24 @@ def written(**scheduler: Any) -> dict[str, Any]:
     return yaml.safe_load(model.pool.picker_config)
 
 
-def preset_config(preset: str) -> dict[str, Any]:
-    [model] = planned(**fitting(preset)).models
+def preset_config(preset: str, release: str = "v0.5") -> dict[str, Any]:
+    [model] = planned(release=release, **fitting(preset)).models
     return yaml.safe_load(model.pool.picker_config)
+
+
+def lacking(preset: str, release: str) -> list[str]:
+    plugins = releases()[release].plugins
+    fitted = schedulers()[preset].of(plugins)
+    return [one.type for one in fitted.everything if one.type not in plugins]
+
+
+HAD = [
+    (preset, release)
+    for preset in schedulers()
+    for release in releases()
+    if not lacking(preset, release)
+]
+"""Presets, and the releases that have them."""
 
 
 def wrong(**scheduler: Any) -> tuple[str, ...]:
@@ -41,22 +68,24 @@ def test_the_default_weighs_queue_cache_use_and_prefixes_as_llm_d_does() -> None
     }
 
 
-@pytest.mark.parametrize("preset", schedulers())
-def test_every_profile_refers_to_plugins_that_are_there(preset: str) -> None:
-    said = preset_config(preset)
+@pytest.mark.parametrize(("preset", "release"), HAD)
+def test_every_profile_refers_to_plugins_that_are_there(preset: str, release: str) -> None:
+    said = preset_config(preset, release)
 
     there = [one["type"] for one in said["plugins"]]
     referred = {one["pluginRef"] for of in said["schedulingProfiles"] for one in of["plugins"]}
 
     assert len({*there}) == len(there)
-    assert {*there} - referred <= HANDLERS
+    producer = {releases()[release].prefix_plugin} - {"prefix-cache-scorer"}
+    assert {*there} - referred <= OF_NO_PROFILE | producer
     assert referred <= {*there}
+    assert {*there} <= releases()[release].plugins
 
 
 @pytest.mark.parametrize("preset", schedulers())
 def test_prompts_are_compared_further_than_the_guides_shared_prefix_is_long(preset: str) -> None:
     for plugin in preset_config(preset)["plugins"]:
-        if plugin["type"] == "prefix-cache-scorer":
+        if "maxPrefixBlocksToMatch" in plugin.get("parameters", {}):
             characters = plugin["parameters"]["maxPrefixBlocksToMatch"] * 64
             assert characters > 6000 * 4
 
@@ -152,18 +181,13 @@ def test_what_does_not_fit_together_is_refused(scheduler: dict[str, Any], told_s
 @pytest.mark.parametrize("preset", schedulers())
 @pytest.mark.parametrize("release", releases())
 def test_a_release_has_the_plugins_of_every_preset_or_refuses_it(preset: str, release: str) -> None:
-    lacking = [
-        one.type
-        for one in schedulers()[preset].everything
-        if one.type not in releases()[release].plugins
-    ]
     asked: dict[str, Any] = {"release": release, **fitting(preset)}
 
-    if lacking:
+    if missing := lacking(preset, release):
         assert told(**asked) == (
             (
                 f"`models[0].scheduler.preset` is `{preset}`, expected one whose plugins the "
-                f"release has: it has no `{lacking[0]}`"
+                f"release has: it has no {', '.join(f'`{one}`' for one in missing)}"
             ),
         )
     else:
@@ -177,3 +201,60 @@ def test_balanced_gives_up_a_cached_prefix_for_a_queue_and_load_together_and_for
     queue, running = weights["queue-scorer"], weights["running-requests-size-scorer"]
 
     assert max(queue, running) < cached < queue + running
+
+
+def test_every_release_but_one_has_every_preset_with_roles_and_events() -> None:
+    had = {preset: {where for one, where in HAD if one == preset} for preset in schedulers()}
+
+    assert had["prefill-decode"] == {"v0.4", "v0.5", "v0.6", "current"}
+    assert had["precise-prefix-cache"] == {"v0.4", "v0.5", "current"}
+
+
+def test_prompts_always_go_to_pods_that_read_them_however_the_release_says_so() -> None:
+    old = preset_config("prefill-decode", "v0.5")["plugins"]
+    new = preset_config("prefill-decode", "current")["plugins"]
+
+    assert {"type": "pd-profile-handler"} in old
+    names = [one["type"] for one in new]
+    assert names.index("always-disagg-pd-decider") < names.index("disagg-profile-handler")
+    [handler] = [one for one in new if one["type"] == "disagg-profile-handler"]
+    assert handler["parameters"] == {"deciders": {"prefill": "always-disagg-pd-decider"}}
+
+
+def test_the_endpoint_picker_listens_where_the_servers_tell() -> None:
+    [model] = planned(release="current", **fitting("precise-prefix-cache")).models
+    [producer] = [
+        one["parameters"]
+        for one in yaml.safe_load(model.pool.picker_config)["plugins"]
+        if one["type"] == "precise-prefix-cache-producer"
+    ]
+    args = model.service.decode.args
+    events = json.loads(next(one for one in args if "kv-events" in one).partition("=")[2])
+
+    assert f"--block-size={producer['tokenProcessorConfig']['blockSizeTokens']}" in args
+    discovered = producer["kvEventsConfig"]["podDiscoveryConfig"]["socketPort"]
+    assert events["endpoint"] == f"tcp://*:{discovered}"
+    assert events["topic"].startswith(producer["kvEventsConfig"]["topicFilter"])
+
+
+@pytest.mark.parametrize(("release", "pod"), [("v0.5", "$(POD_IP)"), ("current", "$(POD_IP):8000")])
+def test_servers_call_themselves_what_the_releases_endpoint_picker_calls_them(
+    release: str, pod: str
+) -> None:
+    [model] = planned(release=release, **fitting("precise-prefix-cache")).models
+    events = next(one for one in model.service.decode.args if "kv-events" in one)
+
+    assert json.loads(events.partition("=")[2])["topic"] == f"kv@{pod}@{model.name}"
+
+
+def test_tokens_are_asked_of_the_models_own_servers() -> None:
+    [model] = planned(release="current", **fitting("precise-prefix-cache")).models
+    [producer] = [
+        one["parameters"]
+        for one in yaml.safe_load(model.pool.picker_config)["plugins"]
+        if one["type"] == "token-producer"
+    ]
+
+    assert producer["modelName"] == model.name
+    assert model.service.name in producer["vllm"]["url"]
+    assert not model.pool.reads_tokenizer

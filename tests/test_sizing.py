@@ -1,7 +1,9 @@
 """Sizes: what fits on the stack's machines, what is refused with a way out, what is picked."""
 
+import json
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,15 @@ LLAMA_70B = "meta-llama/Llama-3.3-70B-Instruct"
 DEEPSEEK = "deepseek-ai/DeepSeek-R1"
 QWEN_32B = "Qwen/Qwen3-32B"
 KNOWN = sorted(capacity.models())
+TINY = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 8,
+    "num_attention_heads": 8,
+    "intermediate_size": 4096,
+    "vocab_size": 32000,
+    "max_position_embeddings": 8192,
+}
+"""A config.json, as far as memory goes."""
 
 
 def on(cluster: dict[str, Any], hardware: str = "cuda", **model: object) -> Model:
@@ -41,9 +52,8 @@ def held(model: Model) -> Capacity:
 def taken(plan: Plan) -> dict[str, Decimal]:
     """What all pods of a plan ask for."""
     asked = [quantity.parse_all(plan.models[0].pool.requests)]
+    asked += [quantity.parse_all(plan.front.proxy.requests)] * plan.front.replicas
     for model in plan.models:
-        if model.front:
-            asked += [quantity.parse_all(model.front.proxy.requests)] * model.front.replicas
         for role in model.service.roles:
             asked += [role.pod_requests] * role.pods
     return {
@@ -421,20 +431,24 @@ def test_fp8_is_refused_where_the_accelerator_has_none(key: str) -> None:
 
 
 def test_a_shape_of_ones_own_is_measured_and_one_that_is_none_is_refused() -> None:
-    tiny = {
-        "hidden_size": 1024,
-        "num_hidden_layers": 8,
-        "num_attention_heads": 8,
-        "intermediate_size": 4096,
-        "vocab_size": 32000,
-        "max_position_embeddings": 8192,
-    }
-
-    assert held(on(H100, name="someone/tiny", shape=tiny)).at_once.keys() == {1024, 8192}
+    assert held(on(H100, name="someone/tiny", shape=TINY)).at_once.keys() == {1024, 8192}
     assert refused(H100, name="someone/tiny", shape={"hidden_size": 8}) == (
         (
             "`models[0].shape` is `given`, expected what the model's config.json says: "
             "`num_hidden_layers` is missing, or not a positive number"
+        ),
+    )
+
+
+def test_a_shape_may_be_the_models_own_file(tmp_path: Path) -> None:
+    file, none = tmp_path / "config.json", tmp_path / "other.json"
+    file.write_text(json.dumps(TINY))
+
+    assert held(on(H100, shape=str(file))) == held(on(H100, shape=TINY))
+    assert refused(H100, shape=str(none)) == (
+        (
+            f"`models[0].shape` is `{none}`, expected what the model's config.json says: it cannot "
+            "be read, No such file or directory"
         ),
     )
 

@@ -157,3 +157,39 @@ def test_pods_read_the_token_from_its_secret(deploy: Deploy) -> None:
     assert {"name": "llm-d-hf-token", "key": "HF_TOKEN"} in [
         one["valueFrom"]["secretKeyRef"] for one in env if one["name"] == "HF_TOKEN"
     ]
+
+
+def test_leader_worker_set_comes_with_its_controller_before_anything_that_needs_it(
+    deploy: Deploy,
+) -> None:
+    model = {"name": "Qwen/Qwen3-32B", "nodes": 2, "tensorParallel": 16}
+    made = deploy(
+        "gke-gpu",
+        config={
+            "llm-d:models": [model],
+            "llm-d:gateway": {"crds": {"leaderWorkerSet": True}},
+        },
+    )
+
+    [release] = [one for one in made if one.type == "kubernetes:helm.sh/v3:Release"]
+    [group] = only(made, "LeaderWorkerSet")
+    [service] = [one for one in made if one.kind == "ModelService"]
+
+    assert release.inputs["version"] == "0.7.0"
+    assert release.inputs["createNamespace"] is True
+    assert release.urn in service.request.dependencies
+    assert group.request.parent == service.urn
+
+
+def test_every_model_of_a_stack_has_a_pool_and_all_have_one_front(deploy: Deploy) -> None:
+    models = [{"name": "Qwen/Qwen3-0.6B"}, {"name": "Qwen/Qwen3-8B", "id": "large"}]
+    made = deploy("embedded", config={"llm-d:models": models})
+
+    pools = only(made, "InferencePool")
+    [front] = [one for one in made if one.kind == "Front"]
+
+    assert [one.inputs["metadata"]["name"] for one in pools] == [
+        "gaie-inference-scheduling",
+        "gaie-inference-scheduling-large",
+    ]
+    assert {one.urn for one in pools} <= {*front.request.dependencies}

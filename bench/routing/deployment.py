@@ -45,6 +45,12 @@ FOR_THE_BENCH = json.dumps(
             "path": "/spec/template/spec/containers/0/args/-",
             "value": "--stream-interval=8",
         },
+        # The simulator of other clusters, which a stack may run too, has no such argument.
+        {
+            "op": "add",
+            "path": "/spec/template/spec/containers/0/args/-",
+            "value": f"--kv-cache-memory-bytes={KV_CACHE}",
+        },
     ]
 )
 """What the model servers are told beyond what the stack says; Pulumi leaves it alone until it has
@@ -151,7 +157,6 @@ def config(preset: str) -> dict[str, Any]:
             {
                 "name": MODEL,
                 "replicas": REPLICAS,
-                "kvCache": KV_CACHE,
                 "scheduler": {"preset": preset},
             }
         ],
@@ -160,7 +165,7 @@ def config(preset: str) -> dict[str, Any]:
 
 def plain_envoy(pods: Mapping[str, str], arms: Mapping[str, str]) -> list[dict[str, Any]]:
     """The Envoy that asks nobody, and a Service that this machine reaches it by."""
-    proxied = standalone.proxy(releases()[RELEASE], proxy.BEHIND)
+    proxied = standalone.proxy(releases()[RELEASE], [proxy.BEHIND], [])
     settings = yaml.safe_dump(proxy.bootstrap(pods, arms), sort_keys=False)
     labels = {"app.kubernetes.io/name": PLAIN}
     metadata = {"name": PLAIN, "labels": labels}

@@ -26,8 +26,8 @@ CHARACTERS_PER_TOKEN = 4
 MODEL = "Qwen/Qwen3-32B"
 """The guide's; the simulator's device is two H100 with it."""
 REPLICAS = 8
-KV_CACHE = "8Gi"
-"""Of each of a replica's two accelerators, at 128 KiB a token: 65 536 tokens."""
+KV_CACHE = 8 * 2**30
+"""Bytes, of each of a replica's two accelerators, at 128 KiB a token: 65 536 tokens."""
 
 SEEDS = (1, 2, 3)
 """Each decides prompts, their order and their moments, the same for every arm."""

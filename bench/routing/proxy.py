@@ -8,7 +8,7 @@ from components.gateways import standalone
 from stack.kinds import Behind
 from stack.servers import PORT
 
-BEHIND = Behind(picker="none", pods="none", port=PORT, fails_open=False)
+BEHIND = Behind(pool="none", picker="none", pods="none", port=PORT, fails_open=False)
 """What is asked for the settings of an Envoy; where it would send requests is replaced."""
 
 
@@ -17,12 +17,13 @@ def bootstrap(pods: Mapping[str, str], arms: Mapping[str, str]) -> dict[str, Any
 
     A request for `/<arm>/…` goes to any pod, chosen the arm's way; one for `/<pod>/…` to that pod.
     """
-    made = standalone.bootstrap(BEHIND)
+    made = standalone.bootstrap([BEHIND], [])
     # The inner one asks.
     listener, _ = made["static_resources"]["listeners"]
     made["static_resources"]["listeners"] = [listener]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    [theirs] = (one for one in made["static_resources"]["clusters"] if one["name"] == "pods")
+    pods_cluster = standalone.named("pods", BEHIND.pool)
+    [theirs] = (one for one in made["static_resources"]["clusters"] if one["name"] == pods_cluster)
     clusters = [
         *(_cluster(theirs, name, policy, tuple(pods.values())) for name, policy in arms.items()),
         *(_cluster(theirs, name, "ROUND_ROBIN", (address,)) for name, address in pods.items()),

@@ -1,7 +1,7 @@
 """What a pod asks for, read from its spec; and why one cannot have it here. Pure."""
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -157,6 +157,33 @@ def check(pod: Object, programs: Mapping[str, LocalProgram] = PROGRAMS) -> None:
     for one in containers(pod):
         local = program(one["image"], programs)
         argv(local, one.get("command") or (), one.get("args") or ())
+
+
+def check_files(
+    pod: Object,
+    config_map: Callable[[str], Mapping[str, str] | None],
+    programs: Mapping[str, LocalProgram] = PROGRAMS,
+) -> None:
+    """SimulatedError where a program is given a file that it would end over.
+
+    `config_map` is asked for files by a ConfigMap's name; None where it is not there yet.
+    """
+    mounted = {
+        volume["name"]: volume["configMap"]["name"]
+        for volume in parts(pod, "spec", "volumes")
+        if "configMap" in volume
+    }
+    for one in containers(pod):
+        refuses = program(one["image"], programs).refuses
+        names = [
+            mounted[mount["name"]]
+            for mount in parts(one, "volumeMounts")
+            if mount["name"] in mounted
+        ]
+        for name in names if refuses else ():
+            for file in (config_map(name) or {}).values():
+                if refuses and (why := refuses(file)):
+                    raise SimulatedError(why)
 
 
 def _unsupported(pod: Object) -> Iterator[str]:

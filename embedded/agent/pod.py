@@ -17,7 +17,7 @@ from embedded.agent.containers import groups, resolve
 from embedded.agent.environment import Addresses, NotYetError, service_variables
 from embedded.agent.events import Events
 from embedded.agent.machine import Endpoint, Machine, MachineError, Mount, Program, Side
-from embedded.agent.model import Check, check, check_memory, read
+from embedded.agent.model import Check, check, check_files, check_memory, read
 from embedded.agent.objects import Object, part, parts
 from embedded.agent.programs import LocalProgram, SimulatedError
 from embedded.agent.status import Waiting, remembered, seconds_of, status
@@ -121,6 +121,7 @@ class Worker:
             there = self._check_machine().pods().get(self._uid)
             if there is None and "deletionTimestamp" not in self._pod["metadata"]:
                 check(self._pod, node.programs)
+                check_files(self._pod, self._config_map, node.programs)
                 check_memory(self._pod, node.free_memory())
         except (SimulatedError, Missing) as reason:
             said = str(reason).splitlines()[0]
@@ -135,6 +136,16 @@ class Worker:
             node=next((one["address"] for one in listed if one["type"] == "InternalIP"), ""),
         )
         return True
+
+    def _config_map(self, name: str) -> Mapping[str, str] | None:
+        namespace = self._pod["metadata"]["namespace"]
+        try:
+            found = self._node.api.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        except ApiError as error:
+            if error.code != NOT_FOUND:
+                raise
+            return None
+        return part(found, "data")
 
     def _check_machine(self) -> Machine:
         if self._node.machine is None:

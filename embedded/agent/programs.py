@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import tools
+from embedded.agent import pickers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,6 +25,8 @@ class LocalProgram:
     argv: Callable[[], tuple[str, ...]]
     """The program; what cannot be found raises SimulatedError or tools.Missing."""
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    refuses: Callable[[str], str | None] | None = None
+    """Why it would end at once over a file that it is given."""
 
 
 def _envoy() -> tuple[str, ...]:
@@ -36,7 +39,9 @@ def _envoy() -> tuple[str, ...]:
 
 PROGRAMS: Mapping[str, LocalProgram] = {
     "ghcr.io/llm-d/llm-d-inference-scheduler": LocalProgram(
-        entrypoints=frozenset({"/app/epp", "epp"}), argv=lambda: (str(tools.resolve("epp")),)
+        entrypoints=frozenset({"/app/epp", "epp"}),
+        argv=lambda: (str(tools.resolve("epp")),),
+        refuses=pickers.refuses,
     ),
     "docker.io/envoyproxy/envoy": LocalProgram(
         entrypoints=frozenset({"/usr/local/bin/envoy", "envoy"}), argv=_envoy

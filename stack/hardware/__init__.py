@@ -40,10 +40,10 @@ class Hardware:
     kv_cache_dtype: Literal["fp8"] | None = None
     kv_cache: str | None = None
     """Default size; None where the server takes what the device has left."""
-    max_model_len: int | None = None
-    """Default; None where the server takes the model's own."""
     memory_utilization: float | None = None
     """Share of a device's memory that the server takes; None leaves it at its own default."""
+    max_model_len: int | None = None
+    """Default; None where the server takes the model's own."""
     resource: str | None
     """Extended resource that the device plugin advertises; None on CPU, and with a claim."""
     claim: str | None = None

@@ -56,6 +56,8 @@ class Release:
     """The one that takes parameters about how prompts' prefixes are compared."""
     memory_utilization: float = 0.9
     """Share of an accelerator's memory that its vLLM takes, where nothing else is said."""
+    spans_nodes: bool = True
+    """Whether its vLLM lays a replica out over machines by itself, as it does since 0.12."""
     reserves_graphs: bool = False
     """Whether its vLLM takes CUDA graphs off the cache, as it does since 0.21."""
     feature_gates: frozenset[str]

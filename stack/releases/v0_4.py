@@ -43,4 +43,5 @@ RELEASE = Release(
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
     plugins=EXTENSION_1_2 | SCHEDULER_0_4,
     feature_gates=frozenset({"flowControl"}),
+    spans_nodes=False,
 )

@@ -2,6 +2,7 @@
 
 import pkgutil
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -13,8 +14,9 @@ blocks ends after 16,384 characters, about 4,000 tokens: prompts that differ lat
 the same to it, and the guides' shared prefix alone has 6,000 tokens."""
 
 
-REPOSITORY = "{repository}"
-"""Stands in a plugin's parameters for the model's repository on Hugging Face."""
+REPOSITORY, NAME, SERVERS = "{repository}", "{name}", "{servers}"
+"""Stand in a plugin's parameters for the model's repository on Hugging Face, the name that requests
+ask for it by, and the URL under which its servers that are ready are found."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,17 @@ class Scheduler:
     """Profile -> what comes first in it, before the plugins of all."""
     handlers: tuple[Plugin, ...] = ()
     """Of no profile."""
+    extracts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Source of what is known of the pods -> the plugin that makes something of it."""
+    before: "Scheduler | None" = None
+    """For releases that lack one of its plugins."""
+
+    def of(self, plugins: AbstractSet[str]) -> "Scheduler":
+        """The newest that takes no more than these types of plugins; none does, itself."""
+        one: Scheduler | None = self
+        while one and not {plugin.type for plugin in one.everything} <= plugins:
+            one = one.before
+        return one or self
 
     @property
     def everything(self) -> tuple[Plugin, ...]:

@@ -3,10 +3,11 @@
 Chosen by itself where a model has `prefill`.
 """
 
+from dataclasses import replace
+
 from stack.schedulers import PREFIX_CACHE, Plugin, Scheduler
 
-SCHEDULER = Scheduler(
-    handlers=(Plugin(type="prefill-header-handler"), Plugin(type="pd-profile-handler")),
+BY_ROLE = Scheduler(
     plugins=(
         Plugin(type="queue-scorer", weight=1),
         Plugin(type="prefix-cache-scorer", weight=2, parameters=PREFIX_CACHE),
@@ -15,4 +16,20 @@ SCHEDULER = Scheduler(
         "prefill": (Plugin(type="prefill-filter"),),
         "decode": (Plugin(type="decode-filter"),),
     },
+)
+SCHEDULER = replace(
+    BY_ROLE,
+    handlers=(
+        Plugin(type="disagg-headers-handler"),
+        # Before what refers to it.
+        Plugin(type="always-disagg-pd-decider"),
+        Plugin(
+            type="disagg-profile-handler",
+            parameters={"deciders": {"prefill": "always-disagg-pd-decider"}},
+        ),
+    ),
+    before=replace(
+        BY_ROLE,
+        handlers=(Plugin(type="prefill-header-handler"), Plugin(type="pd-profile-handler")),
+    ),
 )

@@ -40,8 +40,8 @@ def test_only_arms_and_pods_are_reached_and_each_in_its_way() -> None:
 def test_limits_are_those_of_the_endpoint_pickers_envoy() -> None:
     [theirs] = [
         one
-        for one in standalone.bootstrap(proxy.BEHIND)["static_resources"]["clusters"]
-        if one["name"] == "pods"
+        for one in standalone.bootstrap([proxy.BEHIND], [])["static_resources"]["clusters"]
+        if one["name"] == "pods-none"
     ]
 
     for one in proxy.bootstrap(PODS, ARMS)["static_resources"]["clusters"]:

@@ -3,6 +3,7 @@
 import base64
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ LOCAL = {
         entrypoints=frozenset({"envoy"}), argv=lambda: ("/opt/envoy",), env={"LOCAL": "1"}
     )
 }
+
+
+WHY = {"bad": "it knows no such word"}
 
 
 class Cluster:
@@ -175,6 +179,31 @@ def test_an_images_name_is_understood_as_runtimes_do(image: str, repository: str
 def test_what_a_pod_cannot_have_here_is_said(spec: dict[str, Any], reason: str) -> None:
     with pytest.raises(SimulatedError, match=reason):
         model.check(pod(**spec), LOCAL)
+
+
+@pytest.mark.parametrize(
+    ("file", "refused"), [({"a.yaml": "good"}, False), ({"a.yaml": "bad"}, True), (None, False)]
+)
+def test_a_pod_whose_program_would_end_over_its_files_is_not_run(
+    file: dict[str, str] | None,
+    refused: bool,  # noqa: FBT001 - from the table
+) -> None:
+    picky = {"docker.io/envoyproxy/envoy": replace(*LOCAL.values(), refuses=WHY.get)}
+    volumes = [
+        {"name": "config", "configMap": {"name": "theirs"}},
+        {"name": "other", "configMap": {"name": "unread"}},
+    ]
+    mounts = [{"name": "config", "mountPath": "/config"}]
+    one = pod(containers=[container(volumeMounts=mounts)], volumes=volumes)
+
+    def look() -> None:
+        model.check_files(one, {"theirs": file, "unread": {"a.yaml": "bad"}}.get, picky)
+
+    if refused:
+        with pytest.raises(SimulatedError, match="it knows no such word"):
+            look()
+    else:
+        look()
 
 
 def test_a_pod_that_asks_for_more_memory_than_is_free_is_not_run() -> None:

@@ -11,18 +11,10 @@ from test_bad_input import planned
 
 import tools
 from components import inference_pool
+from embedded.agent import pickers
 from stack.schedulers import schedulers
 
 pytestmark = pytest.mark.engine
-
-NOWHERE = """
-apiVersion: v1
-kind: Config
-clusters: [{name: nowhere, cluster: {server: "http://127.0.0.1:1"}}]
-contexts: [{name: nowhere, context: {cluster: nowhere, user: nobody}}]
-users: [{name: nobody, user: {}}]
-current-context: nowhere
-"""
 
 
 def test_it_knows_every_flag_that_it_is_given() -> None:
@@ -43,7 +35,7 @@ def test_it_knows_every_flag_that_it_is_given() -> None:
 def reads(config: str, folder: Path) -> bool:
     """Whether it takes the configuration, which it reads before it looks for its cluster."""
     (folder / "config.yaml").write_text(config)
-    (folder / "kubeconfig").write_text(NOWHERE)
+    (folder / "kubeconfig").write_text(pickers.NOWHERE)
     said = subprocess.run(  # noqa: S603 - our own words
         [
             tools.resolve("epp"),
@@ -81,6 +73,15 @@ def test_without_llm_ds_own_plugins_it_refuses_the_presets_that_have_them(
     [model] = planned(**fitting(preset)).models
 
     assert not reads(model.pool.picker_config, tmp_path)
+    why = pickers.refuses(model.pool.picker_config)
+    assert why
+    assert why.startswith("the endpoint picker that is built here has no plugin `p")
+
+
+def test_what_it_takes_is_not_refused_beforehand() -> None:
+    [model] = planned().models
+
+    assert pickers.refuses(model.pool.picker_config) is None
 
 
 def test_it_takes_flow_control(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_a_stack_comes_up_stays_changes_heals_and_goes(new_project: NewProject) 
     listed = (ROOT / "tests" / "urns" / "embedded.txt").read_text().splitlines()
     assert f"{len(listed) + 1} created" in up.said, "and the stack itself"
     pods = json.loads(project.kubectl("get", "pods", "-n", NAMESPACE, "-o", "json"))["items"]
-    assert len(pods) == 6, "three model servers, an endpoint picker and two gateways"
+    assert len(pods) == 6, "three model servers, an endpoint picker and two fronts"
     assert {pod["status"]["phase"] for pod in pods} == {"Running"}
     assert project.kubeconfig.stat().st_mode & 0o777 == 0o600
 

@@ -1,7 +1,7 @@
 """Every way of serving at once, accepted by a real API server and placed by a real scheduler."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from engine.project import Project, Ran
 from engine.test_existing_cluster import kubectl, on
 
 from embedded.cluster import Cluster
+from stack import crds, lws
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("existing")]
 
@@ -28,7 +29,6 @@ SMALL = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": "1", "m
 STACK: dict[str, Any] = {
     "hardware": "cuda",
     "names": {"namespace": NAMESPACE, "postfix": "s"},
-    "gateway": {"crds": {"leaderWorkerSet": True}},
     "models": [
         {
             "name": "Qwen/Qwen3-8B",
@@ -62,9 +62,22 @@ STACK: dict[str, Any] = {
             "id": "precise",
             "resources": SMALL,
             "scheduler": {"preset": "precise-prefix-cache"},
+            "aliases": [
+                {
+                    "name": "any",
+                    "targets": [
+                        {"model": "Qwen/Qwen3-4B", "weight": 3},
+                        {"model": "Qwen/Qwen3-8B", "weight": 1},
+                    ],
+                }
+            ],
         },
     ],
 }
+
+
+def list_of(objects: Iterator[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "List", "items": [*objects]}
 
 
 def listed(cluster: Cluster, kind: str) -> list[dict[str, Any]]:
@@ -77,14 +90,18 @@ def deployed(
 ) -> Iterator[tuple[Cluster, Ran]]:
     root = tmp_path_factory.mktemp("serving")
     (root / "disk.json").write_text(json.dumps(DISK))
-    kubectl(control_plane, "apply", "-f", str(root / "disk.json"))
+    # Whoever owns the cluster has installed LeaderWorkerSet, here without its controller.
+    (root / "groups.json").write_text(json.dumps(list_of(crds.documents(lws.CRDS))))
+    for file in ("disk.json", "groups.json"):
+        kubectl(control_plane, "apply", "--server-side", "-f", str(root / file))
     devices = f'{{"status": {{"capacity": {GPUS}, "allocatable": {GPUS}}}}}'
     patch = ("patch", "node", "node-0", "--subresource=status", "--type=merge", "-p", devices)
     kubectl(control_plane, *patch)
     project = Project.create(root / "project", "serving", STACK | {"cluster": on(control_plane)})
     yield control_plane, project.act("up")
     down = project.act("down")
-    kubectl(control_plane, "delete", "persistentvolume", "models")
+    for file in ("disk.json", "groups.json"):
+        kubectl(control_plane, "delete", "-f", str(root / file))
     assert down.code == 0, down.said
 
 
@@ -99,7 +116,7 @@ def test_it_comes_up(deployed: tuple[Cluster, Ran]) -> None:
     ]
     assert running.count("prefill") == 2
     assert running.count("decode") == 3
-    assert running.count(None) == 4, "two endpoint pickers of the first model, one of the others"
+    assert running.count(None) == 6, "four endpoint pickers, and the two Envoys of all models"
 
 
 def test_no_server_starts_before_its_files_are_there(deployed: tuple[Cluster, Ran]) -> None:
@@ -142,14 +159,22 @@ def test_the_pool_selects_the_pods_that_listen_and_no_others(
 def test_names_priorities_and_budgets_are_there(deployed: tuple[Cluster, Ran]) -> None:
     cluster, _ = deployed
 
-    [rewrite] = listed(cluster, "inferencemodelrewrites")
+    rewrites = {
+        (one["metadata"]["name"], rule["matches"][0]["model"]["value"]): rule["targets"]
+        for one in listed(cluster, "inferencemodelrewrites")
+        for rule in one["spec"]["rules"]
+    }
     [objective] = listed(cluster, "inferenceobjectives")
     budgets = {one["metadata"]["name"]: one["spec"] for one in listed(cluster, "pdb")}
 
-    assert rewrite["spec"]["rules"][0]["targets"] == [
-        {"modelRewrite": "Qwen/Qwen3-8B", "weight": 9},
-        {"modelRewrite": "tuned", "weight": 1},
-    ]
+    assert rewrites == {
+        ("gaie-s", "chat"): [
+            {"modelRewrite": "Qwen/Qwen3-8B", "weight": 9},
+            {"modelRewrite": "tuned", "weight": 1},
+        ],
+        ("gaie-s", "any"): [{"modelRewrite": "Qwen/Qwen3-8B", "weight": 1}],
+        ("gaie-s-precise", "any"): [{"modelRewrite": "Qwen/Qwen3-4B", "weight": 3}],
+    }
     assert objective["spec"]["priority"] == -1
     assert sorted(budgets) == [
         "ms-s-llm-d-modelservice-decode",
@@ -176,3 +201,20 @@ def test_the_endpoint_picker_that_stands_by_may_take_over(deployed: tuple[Cluste
     asked = ("update", "leases.coordination.k8s.io", "-n", NAMESPACE, "--as", picker)
 
     assert kubectl(cluster, "auth", "can-i", *asked).strip() == "yes"
+
+
+def test_endpoint_pickers_with_plugins_that_are_not_built_here_are_simulated(
+    deployed: tuple[Cluster, Ran],
+) -> None:
+    cluster, _ = deployed
+    said = {
+        one["involvedObject"]["name"].rsplit("-epp-", 1)[0]: one["message"]
+        for one in listed(cluster, "events")
+        if one["reason"] == "Simulated" and "-epp-" in one["involvedObject"]["name"]
+    }
+
+    reason = "Not run on this machine: the endpoint picker that is built here has no plugin"
+    assert said == {
+        "gaie-s": f"{reason} `prefill-header-handler`",
+        "gaie-s-precise": f"{reason} `precise-prefix-cache-scorer`",
+    }

@@ -53,7 +53,11 @@ def on(cluster: Cluster, root: Path, capsys: pytest.CaptureFixture[str]) -> Rehe
     def run(blocks: Mapping[str, Any]) -> Rehearsed:
         (folder := root / "rehearsal").mkdir()
         well = rehearse("tried", places(root / "clone", "tried", blocks), folder, cluster)
-        for gone in (("crds", "--all"), ("namespace", NAMESPACE), ("priorityclass", THEIRS)):
+        for gone in (
+            ("namespace", NAMESPACE),
+            ("crds,persistentvolumes", "--all"),
+            ("priorityclass", THEIRS),
+        ):
             subprocess.run(  # noqa: S603 - our own words
                 [
                     *(tools.resolve("kubectl"), f"--kubeconfig={cluster.kubeconfig}"),

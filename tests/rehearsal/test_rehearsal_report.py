@@ -67,10 +67,16 @@ def test_a_warning_belongs_to_the_object_after_it() -> None:
         "Warning: one",
         "Warning: two",
         "deployment.apps/b serverside-applied (server dry run)",
+        "Error from server: no",
         "Warning: three",
     ]
 
-    assert stage.attributed(said) == ["deployment.apps/b: one", "deployment.apps/b: two", "three"]
+    assert stage.attributed(said) == [
+        "deployment.apps/b: one",
+        "deployment.apps/b: two",
+        "Error from server: no",
+        "three",
+    ]
 
 
 def test_definitions_that_the_stack_does_not_install_are_there_before_it() -> None:

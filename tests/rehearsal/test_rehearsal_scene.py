@@ -125,7 +125,10 @@ def test_trouble_is_the_first_condition_that_is_missing(
 
 
 def test_a_pod_that_has_done_its_work_needs_not_be_ready() -> None:
-    assert scene.trouble(pod(status={"phase": "Succeeded"})) == ""
+    shown = scene.read([node(cpu="4"), pod(status={"phase": "Succeeded"})])
+
+    assert shown.problems == ()
+    assert shown.taken("node-0") == {}, "and leaves its node to others"
 
 
 def test_pods_that_were_not_made_are_told_with_the_reason_of_whoever_makes_them() -> None:

@@ -56,6 +56,14 @@ def test_nodes_are_those_that_the_stack_file_declares() -> None:
     assert found.nodes[0].allocatable["cpu"] == "64"
 
 
+def test_what_else_it_says_of_its_cluster_stays() -> None:
+    said = {"kind": "existing", "context": "somewhere", "assignsUsers": True, "version": "1.33"}
+
+    found = read(cluster=said).config["llm-d:cluster"]
+
+    assert found == said | {"context": CONTEXT, "kubeconfig": str(KUBECONFIG)}
+
+
 @pytest.mark.parametrize(("replicas", "machines"), [(2, 2), (17, 4), (50, 8)])
 def test_where_it_declares_none_there_are_as_many_as_the_stack_needs(
     replicas: int, machines: int
@@ -72,6 +80,13 @@ def test_a_pod_that_no_machine_holds_is_left_to_the_scheduler() -> None:
     large = {"requests": {"cpu": "300"}, "limits": {"cpu": "300"}}
 
     assert len(read(models=[{"name": "Qwen/Qwen3-0.6B", "resources": large}]).nodes) == 2
+
+
+def test_an_embedded_stack_is_rehearsed_on_the_nodes_that_it_gets() -> None:
+    found = read(cluster={"kind": "embedded"})
+
+    assert not found.declared
+    assert found.config["llm-d:cluster"]["nodes"]["count"] == len(found.nodes) == 2
 
 
 def test_devices_that_pods_claim_are_published_as_such() -> None:

@@ -6,6 +6,9 @@ import pytest
 from recording import STACKS, stack_config
 from staged import THEIRS, WELL, Rehearse
 
+from embedded.cluster import Cluster
+from rehearsal.stage import Stage
+
 pytestmark = pytest.mark.engine
 
 EXISTING = {"kind": "existing", "context": "somewhere"}
@@ -32,7 +35,7 @@ def test_every_pod_of_a_stack_file_is_placed_and_nothing_is_left(
     assert shown.well, shown.said
     assert shown.line("all pods") == WELL
     assert shown.line("warnings of") == "warnings of the API server: none"
-    servers = [node for pod, node, _ in shown.placed if pod.startswith("ms-")]
+    servers = [pod for pod, _, _ in shown.placed if "-modelservice-decode-" in pod]
     assert len(servers) == sum(one.get("replicas", 1) for one in blocks["models"])
     assert all(node.startswith("node-") for _, node, _ in shown.placed)
 
@@ -90,7 +93,7 @@ def test_volumes_are_provided_and_jobs_end(rehearse: Rehearse) -> None:
 
     assert shown.well, shown.said
     assert "PersistentVolumeClaim 1" in shown.said
-    assert "Job 1" in shown.said
+    assert [asks for pod, _, asks in shown.placed if "-prefetch-" in pod] == ["it has ended"]
 
 
 def test_a_replica_over_several_machines_is_said_not_to_be_rehearsed(rehearse: Rehearse) -> None:
@@ -110,3 +113,29 @@ def test_what_a_stack_counts_on_is_there(rehearse: Rehearse) -> None:
     shown = rehearse({**blocks, "names": {"createNamespace": False}})
 
     assert shown.well, shown.said
+
+
+def test_the_api_server_s_warnings_are_told_with_their_object(stage: Cluster) -> None:
+    labels = {"app": "web"}
+    container = {"name": "web", "image": "docker.io/library/nginx:1.29"}
+    spec = {"containers": [container], "nodeSelector": {"beta.kubernetes.io/arch": "amd64"}}
+    server = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+        },
+    }
+    settings = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings", "namespace": "default"},
+    }
+
+    [warning] = Stage(stage).warnings([settings, server, settings])
+
+    assert warning.startswith(
+        "deployment.apps/web: spec.template.spec.nodeSelector[beta.kubernetes.io/arch]: deprecated"
+    )

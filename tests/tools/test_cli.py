@@ -43,8 +43,13 @@ def test_an_install_says_whose_providers_are_used(
     assert last.startswith("providers: the vendor's kubernetes 4.34.2 and command 1.2.1 cannot")
 
 
-def test_smoke_runs_in_the_virtual_environment_for_a_stack_that_there_is(
-    here: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("command", "package"), cli.PACKAGES.items())
+def test_a_package_s_command_runs_in_the_virtual_environment_for_a_stack_that_there_is(
+    command: str,
+    package: str,
+    here: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     became: list[list[str]] = []
 
@@ -60,10 +65,10 @@ def test_smoke_runs_in_the_virtual_environment_for_a_stack_that_there_is(
     monkeypatch.setattr(cli.install, "ensure", nothing)
     monkeypatch.setattr(os, "execvpe", become)
 
-    cli.main(["smoke", "mine"])
-    assert became == [["python", "-m", "smoke", "mine"]]
+    cli.main([command, "mine"])
+    assert became == [["python", "-m", package, "mine"]]
 
-    assert cli.main(["smoke", "mime"]) == 1
+    assert cli.main([command, "mime"]) == 1
     assert "did you mean STACK=mine?" in capsys.readouterr().err
     assert len(became) == 1
 
@@ -166,6 +171,7 @@ def test_make_without_a_target_says_what_can_be_done_from_anywhere(tmp_path: Pat
         "up",
         "preview",
         "down",
+        "rehearse",
         "smoke",
         "test",
         "check",
