@@ -188,8 +188,8 @@ def test_every_model_of_a_stack_has_a_pool_and_all_have_one_front(deploy: Deploy
     pools = only(made, "InferencePool")
     [front] = [one for one in made if one.kind == "Front"]
 
-    assert [one.inputs["metadata"]["name"] for one in pools] == [
+    assert {one.inputs["metadata"]["name"] for one in pools} == {
         "gaie-inference-scheduling",
         "gaie-inference-scheduling-large",
-    ]
+    }
     assert {one.urn for one in pools} <= {*front.request.dependencies}

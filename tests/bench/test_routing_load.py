@@ -144,21 +144,20 @@ def sent(handler: Handler, *moments: float) -> list[Answer | Failure]:
 
 
 def test_a_request_is_sent_at_its_moment_though_none_before_it_is_answered() -> None:
-    waiting = 0
-    most = 0
-
-    async def slow(request: web.Request) -> web.StreamResponse:
-        nonlocal waiting, most
-        waiting += 1
-        most = max(most, waiting)
-        response = await stream(request, (0.5, PIECE), (0, USAGE))
-        waiting -= 1
-        return response
-
     count = 150  # more than aiohttp's own limit of connections
-    answers = sent(slow, *(index / 1000 for index in range(count)))
+    came, all_are_here = 0, asyncio.Event()
 
-    assert most == count
+    async def answers_the_last_first(request: web.Request) -> web.StreamResponse:
+        nonlocal came
+        came += 1
+        if came == count:
+            all_are_here.set()
+        await all_are_here.wait()
+        return await stream(request, (0, PIECE), (0, USAGE))
+
+    answers = sent(answers_the_last_first, *(index / 1000 for index in range(count)))
+
+    assert [type(one) for one in answers] == [Answer] * count
     assert all(one.sent >= one.planned for one in answers)
 
 

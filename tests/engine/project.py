@@ -19,7 +19,7 @@ from tools.process import command_line
 ROOT = Path(__file__).parents[2]
 PROGRAM = ("__main__.py", "Pulumi.yaml", "components", "embedded", "simulator", "stack", "tools")
 CRD_CACHE = ROOT / ".state" / "crds"
-SECONDS = 300.0
+SECONDS = 600.0
 OPERATIONS = {"up", "preview", "refresh", "destroy"}
 
 EMBEDDED: dict[str, Any] = {
