@@ -1,7 +1,7 @@
 """What a container sees of the machine's files.
 
-The operating system's own folders and some trees, read-only at their real places, then the
-program's mounts, then what a running system has: /proc, /sys, /dev. Everything else is empty and
+The operating system's own folders and some trees, read-only at their real places, the program's
+mounts, and what a running system has: /proc, /sys, /dev. Everything else is empty and
 in memory, so nothing of the machine is written to, and no other folder of it can be seen.
 """
 
@@ -49,6 +49,8 @@ def change(view: View, staging: Path) -> None:
         (mount, _handle(mount.source))
         for mount in sorted(view.mounts, key=lambda mount: mount.target.count("/"))
     ]
+    # A volume at /tmp would hide a clone that lies below it, and with it the program.
+    above = [one for one in mounts if any(Path(one[0].target) in tree.parents for tree in trees)]
     links = {link: link.readlink() for name in SYSTEM if (link := Path("/", name)).is_symlink()}
 
     syscalls.mount("tmpfs", staging, "mode=755")
@@ -58,13 +60,15 @@ def change(view: View, staging: Path) -> None:
         root = _Root()
         for link, to in links.items():
             link.symlink_to(to)
-        for place, handle in {**system, **trees}.items():
+        for place, handle in system.items():
+            root.show(handle, place)
+        root.mount(above)
+        for place, handle in trees.items():
             root.show(handle, place)
         if view.hidden.is_dir():
             _cover(view.hidden)
         _make_dev(devices)
-        for mount, handle in mounts:
-            root.show(handle, Path(mount.target), read_only=mount.read_only)
+        root.mount([one for one in mounts if one not in above])
         root.have(view.directory, folder=True)
         for control in (Path("/proc", name) for name in CONTROLS):
             if control.exists():
@@ -87,6 +91,10 @@ class _Root:
     def seal(self) -> None:
         for place in self._in_memory:
             syscalls.seal(place, below=False)
+
+    def mount(self, mounts: Sequence[tuple[Mount, Path]]) -> None:
+        for mount, handle in mounts:
+            self.show(handle, Path(mount.target), read_only=mount.read_only)
 
     def show(self, handle: Path, place: Path, *, read_only: bool = True) -> None:
         # A link of the machine's may lead to what is not there: /etc/resolv.conf often does.

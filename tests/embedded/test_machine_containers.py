@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from machines import POD, ended, is_running, left_of, log_of, program, said_by, until
+from machines import ADDRESS, POD, ended, is_running, left_of, log_of, program, said_by, until
 
 from embedded.agent.linux import Linux
 from embedded.agent.machine import Mount
@@ -110,6 +110,29 @@ def test_a_writable_mount_is_written_and_holds_other_mounts(
 
     assert said == "this is f"
     assert (tmp_path / "outer" / "new").read_text() == "made\n"
+
+
+def test_a_tree_is_seen_though_a_mount_lies_over_where_it_is(root: Path, tmp_path: Path) -> None:
+    tree = tmp_path / "clone"
+    tree.mkdir()
+    (tree / "program").write_text("this is a program")
+    tmp_path.chmod(0o755)
+    linux = Linux(root, trees=(tree,))
+    linux.open()
+    linux.add_pod(POD, ADDRESS)
+    over = Mount(
+        source=open_folder(tmp_path / "volume"), target=str(tmp_path.parent), read_only=False
+    )
+
+    said = said_by(
+        linux,
+        root,
+        f"cat {tree}/program; ! touch {tree}/a; echo made > {tmp_path.parent}/new",
+        mounts=(over,),
+    )
+
+    assert said.startswith("this is a program")
+    assert (tmp_path / "volume" / "new").read_text() == "made\n"
 
 
 def test_nothing_else_of_the_machine_is_seen(machine: Linux, root: Path, tmp_path: Path) -> None:
