@@ -45,7 +45,8 @@ CREATIONS = 3
 KWOKCTL_SECONDS = 60
 """For etcd to answer; a second does, of a machine that has nothing else to do."""
 READY_SECONDS = 120.0
-STOP_SECONDS = 3.0
+STOP_SECONDS = {signal.SIGTERM: 3.0, signal.SIGKILL: 60.0}
+"""What is killed goes, but not before a slow disk has done what it was asked for."""
 
 
 class ClusterError(RuntimeError):
@@ -274,8 +275,8 @@ class Cluster:
             self._pid_file(name).unlink(missing_ok=True)
 
     def _signal(self, components: Sequence[str], kill: signal.Signals) -> None:
-        """Send the signal and wait until they have gone, or STOP_SECONDS."""
-        deadline = time.monotonic() + STOP_SECONDS
+        """Send the signal and wait until they have gone, or as long as it is given."""
+        deadline = time.monotonic() + STOP_SECONDS[kill]
         for pid in (pid for name in components if (pid := self._pid(name))):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, kill)
@@ -365,8 +366,12 @@ class Cluster:
         return pid if str(self.root) in command_line(pid) else None
 
     def _has_ended(self, component: str) -> bool:
-        """Whether it was started, and runs no more."""
-        return self._pid_file(component).exists() and self._pid(component) is None
+        """Whether it was started, and runs no more; a number that is being written is no end."""
+        try:
+            started = bool(self._pid_file(component).read_text())
+        except FileNotFoundError:
+            return False
+        return started and self._pid(component) is None
 
     def _pid_file(self, component: str) -> Path:
         return self._home / "pids" / f"{_file(component)}.pid"
@@ -394,8 +399,11 @@ class Cluster:
                 # What it starts outlives the command that made it.
                 start_new_session=True,
             )
+            ended = 0
             while acting.poll() is None:
-                if self._has_ended("etcd"):  # which it would wait for to the last second
+                # Seen more than once: what is just being started has no command line yet.
+                ended = ended + 1 if self._has_ended("etcd") else 0
+                if ended > 5:  # which it would wait for to the last second
                     os.killpg(acting.pid, signal.SIGKILL)
                     acting.wait()
                     raise self._ended("etcd")

@@ -441,7 +441,7 @@ def test_a_shape_of_ones_own_is_measured_and_one_that_is_none_is_refused() -> No
 
 
 def test_a_shape_may_be_the_models_own_file(tmp_path: Path) -> None:
-    file, none = tmp_path / "config.json", tmp_path / "other.json"
+    file, none = tmp_path / "config.json", Path("/there/is/no/config.json")
     file.write_text(json.dumps(TINY))
 
     assert held(on(H100, shape=str(file))) == held(on(H100, shape=TINY))
