@@ -42,6 +42,8 @@ OURS = "app.kubernetes.io/managed-by=embedded"
 """Label of what stands in for resource drivers."""
 
 CREATIONS = 3
+SURE = 5
+"""Looks, after the first, at a process that has ended."""
 KWOKCTL_SECONDS = 60
 """For etcd to answer; a second does, of a machine that has nothing else to do."""
 READY_SECONDS = 120.0
@@ -403,7 +405,7 @@ class Cluster:
             while acting.poll() is None:
                 # Seen more than once: what is just being started has no command line yet.
                 ended = ended + 1 if self._has_ended("etcd") else 0
-                if ended > 5:  # which it would wait for to the last second
+                if ended > SURE:  # which it would wait for to the last second
                     os.killpg(acting.pid, signal.SIGKILL)
                     acting.wait()
                     raise self._ended("etcd")
