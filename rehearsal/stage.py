@@ -10,30 +10,12 @@ from typing import Any
 import tools
 from embedded.cluster import CONTEXT, Cluster
 from rehearsal.script import Script
-from stack import crds
-from stack.crd_bundles import CrdBundle, CrdFile
+from stack import crds, monitoring
+from stack.crd_bundles import CrdBundle
 from stack.plan import Plan
 from tools import Missing
 
 Object = dict[str, Any]
-
-PROMETHEUS_OPERATOR = CrdBundle(
-    module="github.com/prometheus-operator/prometheus-operator",
-    repository="prometheus-operator/prometheus-operator",
-    version="v0.85.0",
-    annotation="operator.prometheus.io/version",
-    files=tuple(
-        CrdFile(
-            path=f"example/prometheus-operator-crd/monitoring.coreos.com_{plural}.yaml",
-            sha256=sha256,
-        )
-        for plural, sha256 in {
-            "podmonitors": "8ce88c52c51209993511cae093089c9525f5552def88119e3f559123ee9d454b",
-            "servicemonitors": "1dae27b7189b5ce7b9ab764656c18b4c75a45cde1e6f3af6a5e84c4317628919",
-        }.items()
-    ),
-)
-"""Has to be on a cluster whose stack has monitors, and cannot run here."""
 
 BUILT_IN_PRIORITIES = frozenset({"system-cluster-critical", "system-node-critical"})
 DEFINITION = "CustomResourceDefinition"
@@ -65,8 +47,8 @@ def bundles(plan: Plan, release: Mapping[str, CrdBundle]) -> Iterator[CrdBundle]
     installed = {one.name for one in plan.gateway.crds if not one.adopt}
     theirs = {**release, **{one.name: one.bundle for one in plan.gateway.crds}}
     yield from (bundle for name, bundle in theirs.items() if name not in installed)
-    if any(model.monitors for model in plan.models):
-        yield PROMETHEUS_OPERATOR
+    if plan.monitoring and plan.monitoring.api == monitoring.OPERATOR:
+        yield monitoring.CRDS
 
 
 def surroundings(script: Script, release: Mapping[str, CrdBundle]) -> list[Object]:

@@ -263,10 +263,39 @@ class Model(Section):
     """Priorities that requests may name."""
 
 
+class Alerts(Section):
+    """What counts as too much, for the alerts that `docs/alerts.md` tells of."""
+
+    ttft_seconds: Annotated[float, Field(gt=0)] = 2.5
+    """A first token is to be there within this, in most cases."""
+    ttft_share: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    """Which part of the requests most cases are."""
+    error_share: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Of the requests, that may fail before somebody is told."""
+    queue: PositiveInt = 8
+    """Requests that may wait in each replica."""
+
+
 class Monitoring(Section):
-    monitors: bool = False
-    """PodMonitor and ServiceMonitor, for a Prometheus operator that the cluster has."""
+    """What is scraped by whom, and what is made of it."""
+
+    prometheus: Literal["install", "operator", "openshift", "gke"] | None = None
+    """`install`: this stack's own, with Grafana; otherwise the cluster's: of a Prometheus operator,
+    of OpenShift's monitoring of user projects, or Google's managed one. Left out, none."""
     scrape_interval: Annotated[str, Field(pattern=r"^[1-9]\d*[sm]$")] = "30s"
+    labels: dict[LabelKey, LabelValue] = {}
+    """On monitors, rules and dashboards: what an operator of others selects by."""
+    dashboards: bool | None = None
+    """Left out, where there is a Grafana that reads ConfigMaps: all but `openshift` and `gke`."""
+    alerts: Alerts | Literal[False] = Alerts()
+    grafana_secret: ObjectName | None = None
+    """A Secret in `llm-d-monitoring` with Grafana's `admin-user` and `admin-password`; left out,
+    one is made, with a password by chance."""
+    storage: Quantity | None = None
+    """Of a Prometheus that is installed; left out, it forgets when its pod goes."""
+    retention: Annotated[str, Field(pattern=r"^[1-9]\d*[hdwy]$")] = "15d"
+    dollars_per_hour: Annotated[float, Field(ge=0)] = 1.0
+    """What one replica's hardware costs, for the dashboard about cost; it can be changed there."""
 
 
 class Names(Section):
@@ -297,7 +326,7 @@ class Stack(Section):
     models: Annotated[list[Model], Field(min_length=1)]
     """What the stack serves."""
     monitoring: Monitoring = Monitoring()
-    """What is told to Prometheus."""
+    """What is scraped, by whom, and what is made of it."""
     names: Names = Names()
     """What the stack's objects are called, and where they live."""
 

@@ -9,6 +9,7 @@ from stack.charts import Chart
 from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
 from stack.kinds import Proxy, ServiceType
+from stack.picker_metrics import PickerMetrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,10 +255,88 @@ class Service:
 class Monitors:
     """What scrapes one model's pods and its endpoint picker."""
 
-    interval: str
-    pod_monitor: str
-    service_monitor: str
+    pods: Mapping[str, str]
+    """Role of the pods -> name of their monitor."""
+    picker: str
+    """Name of the endpoint picker's monitor."""
     token_secret: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alerts:
+    """What counts as too much."""
+
+    ttft_seconds: float
+    """A bound of the model server's own histogram."""
+    ttft_share: float
+    error_share: float
+    queue: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """One pool, as alerts speak of it."""
+
+    namespace: str
+    pool: str
+    model: str
+    startup_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnPrometheus:
+    """One pod without an operator, where nothing that an operator starts would run."""
+
+    name: str
+    """Of its Deployment, Service, ServiceAccount, Role and ConfigMap."""
+    image: str
+    user: int | None
+    service_type: ServiceType
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grafana:
+    """Of the stack's own."""
+
+    service: str
+    secret: str
+    """Holds its administrator's name and password."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Monitoring:
+    """Who scrapes the stack, and what is asked of it."""
+
+    namespace: str
+    """Of the stack."""
+    home: str
+    """Namespace of the Prometheus, where the stack installs one."""
+    managed_by_google: bool
+    """Whether monitors and rules are those of GKE's managed Prometheus."""
+    api: str
+    """API group and version of monitors and rules."""
+    crds: Crds | None
+    """Of monitors and rules, where the stack has to bring them and no chart does."""
+    chart: Chart | None
+    own: OwnPrometheus | None
+    grafana: Grafana | None
+    makes_password: bool
+    """Whether the stack makes Grafana's password, by chance."""
+    interval: str
+    labels: Mapping[str, str]
+    front_monitor: str
+    rules: str
+    """Name of the object that holds the alerts."""
+    alerts: Alerts | None
+    watched: tuple[Watched, ...]
+    dashboards: bool
+    """Whether there is a Grafana that reads them from ConfigMaps."""
+    dashboard_prefix: str
+    """Begins the names of the ConfigMaps."""
+    picker_metrics: PickerMetrics
+    dollars_per_hour: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +358,7 @@ class Model:
     """Or why it is not known."""
     pool: Pool
     service: Service
-    monitors: Monitors | None
+    monitors: Monitors
 
     def named(self, role: str) -> str:
         """Logical name of this model's component: `pool`, or `pool-chat` with an id."""
@@ -296,6 +375,7 @@ class Plan:
     gateway: Gateway
     front: Front
     models: tuple[Model, ...]
+    monitoring: Monitoring | None
 
     @property
     def endpoint(self) -> str:

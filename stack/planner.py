@@ -6,6 +6,7 @@ from stack import (
     checks,
     config,
     lws,
+    monitoring,
     releases,
     roles,
     routing,
@@ -19,7 +20,7 @@ from stack.charts import Chart
 from stack.checks import LABEL
 from stack.ground import Ground
 from stack.kinds import Behind, ClusterKind, GatewayKind, Route, ServiceType
-from stack.plan import Cluster, Crds, Front, Gateway, Model, Monitors, Namespace, Plan, Pool, dns
+from stack.plan import Cluster, Crds, Front, Gateway, Model, Namespace, Plan, Pool, dns
 from stack.problems import StackError
 from stack.releases import Release
 
@@ -70,6 +71,7 @@ def plan(
             *checks.lengths(models, _front_name(stack)),
             *checks.claims(stack, target),
             *routing.problems(stack, release),
+            *monitoring.problems(stack, kind),
         ]
     )
     _refuse(size_checks.problems(stack, ground))
@@ -101,6 +103,7 @@ def plan(
         ),
         front=front,
         models=tuple(models),
+        monitoring=monitoring.monitoring(stack, models, release, kind, _user(stack), nodes),
     )
 
 
@@ -169,14 +172,7 @@ def _model(
             hf_token_secret=hf_token_secret,
             user=user,
         ),
-        monitors=Monitors(
-            interval=stack.monitoring.scrape_interval,
-            pod_monitor=f"{service}-decode-podmonitor",
-            service_monitor=f"{pool}-epp-monitor",
-            token_secret=f"{pool}-epp-metrics-reader",
-        )
-        if stack.monitoring.monitors
-        else None,
+        monitors=monitoring.monitors(pool, service),
     )
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from importlib import import_module
 
 from stack.crd_bundles import CrdBundle
+from stack.picker_metrics import PickerMetrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,8 @@ class Release:
     """API group -> what the endpoint picker watches there, beside its pool and pods."""
     picker_config_api: str
     """apiVersion of EndpointPickerConfig."""
+    picker_metrics: PickerMetrics
+    """What its endpoint picker calls its metrics."""
     plugins: frozenset[str]
     """Types that the endpoint picker knows."""
     prefix_plugin: str = "prefix-cache-scorer"

@@ -7,6 +7,7 @@ version 1.5 of the inference extension defines them; where a cluster has both, i
 
 from dataclasses import replace
 
+from stack import picker_metrics
 from stack.crd_bundles import GATEWAY_API_1_5, INFERENCE_EXTENSION_1_5
 from stack.picker_plugins import ROUTER_0_9
 from stack.releases import Release, Server
@@ -48,6 +49,7 @@ RELEASE = Release(
     objectives_group="inference.networking.x-k8s.io",
     picker_watches={"inference.networking.x-k8s.io": WATCHED, "llm-d.ai": WATCHED},
     picker_config_api="llm-d.ai/v1alpha1",
+    picker_metrics=picker_metrics.ROUTER,
     plugins=ROUTER_0_9,
     feature_gates=frozenset({"flowControl"}),
     prefix_plugin="approx-prefix-cache-producer",

@@ -3,6 +3,7 @@
 Released versions stand where the guides had candidates: scheduler 0.4.0 and definitions 1.2.0.
 """
 
+from stack import picker_metrics
 from stack.crd_bundles import GATEWAY_API_1_3, INFERENCE_EXTENSION_1_2
 from stack.picker_plugins import EXTENSION_1_2, SCHEDULER_0_4
 from stack.releases import Release, Server
@@ -41,6 +42,7 @@ RELEASE = Release(
     objectives_group="inference.networking.x-k8s.io",
     picker_watches={"inference.networking.x-k8s.io": ("inferenceobjectives",)},
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
+    picker_metrics=picker_metrics.EXTENSION_1_2,
     plugins=EXTENSION_1_2 | SCHEDULER_0_4,
     feature_gates=frozenset({"flowControl"}),
     spans_nodes=False,

@@ -1,5 +1,6 @@
 """llm-d v0.5, 2026-02-20."""
 
+from stack import picker_metrics
 from stack.crd_bundles import GATEWAY_API_1_4, INFERENCE_EXTENSION_1_3
 from stack.picker_plugins import EXTENSION_1_3, SCHEDULER_0_4
 from stack.releases import Release, Server
@@ -51,6 +52,7 @@ RELEASE = Release(
         "inference.networking.x-k8s.io": ("inferencemodelrewrites", "inferenceobjectives")
     },
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
+    picker_metrics=picker_metrics.EXTENSION_1_3,
     plugins=EXTENSION_1_3 | SCHEDULER_0_4,
     feature_gates=frozenset({"flowControl"}),
 )

@@ -1,5 +1,6 @@
 """llm-d v0.6, 2026-04-03, as the last of its guides that used Helm charts had it on 2026-04-22."""
 
+from stack import picker_metrics
 from stack.crd_bundles import GATEWAY_API_1_5, INFERENCE_EXTENSION_1_4
 from stack.picker_plugins import EXTENSION_1_4, SCHEDULER_0_7
 from stack.releases import Release, Server
@@ -45,6 +46,7 @@ RELEASE = Release(
         "inference.networking.x-k8s.io": ("inferencemodelrewrites", "inferenceobjectives")
     },
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
+    picker_metrics=picker_metrics.EXTENSION_1_3,
     plugins=EXTENSION_1_4 | SCHEDULER_0_7,
     feature_gates=frozenset({"flowControl"}),
 )

@@ -1,0 +1,105 @@
+"""Failure and saturation: what broke, and what is about to."""
+
+from stack.picker_metrics import PickerMetrics
+from telemetry.panels import RATE, SCOPE, Board, Panel, Query, Unit, rate
+
+FRONT = 'namespace="$namespace",role="gateway"'
+
+
+def board(picker: PickerMetrics) -> Board:
+    by_class = 'envoy_http_conn_manager_prefix="inference"'
+    return Board(
+        name="failure",
+        title="llm-d: failure and saturation",
+        panels=(
+            Panel(
+                title="Answers by class",
+                says="As clients get them from the gateway: 2xx, 4xx, 5xx.",
+                unit=Unit.REQUESTS,
+                queries=(
+                    Query(
+                        "sum by (envoy_response_code_class) (rate(envoy_http_downstream_rq_xx"
+                        f"{{{FRONT},{by_class}}}[{RATE}]))",
+                        "{{envoy_response_code_class}}xx",
+                    ),
+                ),
+                needs="the gateway `standalone`",
+            ),
+            Panel(
+                title="Tried again",
+                says="Requests that the gateway sent to another pod after one had failed them.",
+                unit=Unit.REQUESTS,
+                queries=(
+                    Query(
+                        "sum by (envoy_cluster_name) (rate(envoy_cluster_upstream_rq_retry"
+                        f"{{{FRONT}}}[{RATE}]))",
+                        "{{envoy_cluster_name}}",
+                    ),
+                ),
+                needs="the gateway `standalone`",
+            ),
+            Panel(
+                title="Errors by kind",
+                says="As the endpoint picker names them; none where nothing has failed.",
+                unit=Unit.REQUESTS,
+                queries=(Query(rate(picker.errors, by="error_code"), "{{error_code}}"),),
+                needs="an error since the endpoint picker's start",
+            ),
+            Panel(
+                title="Answers by how they ended",
+                says="`length` and `stop` are whole; `abort` is a client that went away.",
+                unit=Unit.REQUESTS,
+                queries=(
+                    Query(
+                        rate("vllm:request_success_total", by="finished_reason"),
+                        "{{finished_reason}}",
+                    ),
+                ),
+            ),
+            Panel(
+                title="Waiting",
+                says="Requests in each pod's queue: a pod that has them while others have none.",
+                unit=Unit.COUNT,
+                queries=(
+                    Query(
+                        f"sum by (pod) (vllm:num_requests_waiting{{{SCOPE}}})",
+                        "{{pod}}",
+                    ),
+                ),
+            ),
+            Panel(
+                title="KV cache of each pod",
+                says="At 100 % requests wait, or are begun again.",
+                unit=Unit.SHARE,
+                queries=(Query(f"max by (pod) (vllm:kv_cache_usage_perc{{{SCOPE}}})", "{{pod}}"),),
+            ),
+            Panel(
+                title="Begun again",
+                says="Requests whose cache was given to others: work that is done twice.",
+                unit=Unit.REQUESTS,
+                queries=(Query(rate("vllm:num_preemptions_total", by="pod"), "{{pod}}"),),
+            ),
+            Panel(
+                title="Does not answer",
+                says="Pods whose metrics cannot be read: still loading, hanging or gone.",
+                unit=Unit.COUNT,
+                queries=(
+                    Query(
+                        f"count by (role) (up{{{SCOPE}}}) - sum by (role) (up{{{SCOPE}}})",
+                        "{{role}}",
+                    ),
+                ),
+            ),
+            Panel(
+                title="Restarts",
+                says="Of each pod's program within half an hour.",
+                unit=Unit.COUNT,
+                queries=(
+                    Query(
+                        f"max by (pod) (changes(process_start_time_seconds{{{SCOPE}}}[30m]))",
+                        "{{pod}}",
+                    ),
+                ),
+            ),
+        ),
+    )
