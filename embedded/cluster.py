@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from embedded.agent import this_machine
+from embedded.agent import EGRESS, this_machine
 from embedded.agent.machine import MachineError
 from embedded.troubles import troubles
 from tools.places import here
@@ -31,6 +31,7 @@ AGENT = "agent"
 """Runs the pods' containers; not one of kwokctl's components."""
 
 STAGES = Path(__file__).with_name("kwok.yaml")
+EGRESS_CONFIG = Path(__file__).with_name("egress.yaml")
 NODE_NETWORK = "198.18.0"
 """The first addresses of the pods' network, which no pod gets."""
 
@@ -191,6 +192,7 @@ class Cluster:
             "kube-scheduler": {"bind-address": "127.0.0.1"},
             "kwok-controller": {"server-address": f"127.0.0.1:{ports['kwok']}"},
         }
+        shutil.copy(EGRESS_CONFIG, self.root)
         self._kwokctl(
             lock,
             "create",
@@ -287,7 +289,7 @@ class Cluster:
 
     def _remove(self) -> None:
         self._stop(keep_data=False)
-        left = ("agent", "kwok", "load-balancer", "logs", "pods")
+        left = ("agent", EGRESS_CONFIG.name, EGRESS, "kwok", "load-balancer", "logs", "pods")
         for path in (self._complete, self.kubeconfig, *(self.root / name for name in left)):
             if path.is_dir():
                 shutil.rmtree(path)

@@ -33,6 +33,13 @@ EVERYTHING = (*TOOLS, VENV, CRDS)
 EVERY_STACK = (*(name for name, tool in TOOLS.items() if tool.every_stack), VENV, CRDS)
 """What a stack needs that does not run on the embedded cluster."""
 
+
+def embedded(gateway: str | None) -> tuple[str, ...]:
+    """What a stack with this gateway needs on the embedded cluster."""
+    others = {name for name, tool in TOOLS.items() if tool.gateway not in {"", gateway}}
+    return tuple(name for name in EVERYTHING if name not in others)
+
+
 SEARCHERS = 4
 """Each waits for programs that print their version."""
 

@@ -34,6 +34,7 @@ COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 KIND_EMBEDDED = re.compile(
     r"""(?<![^\s{,"'])kind["']?\s*:\s*["']?embedded(?![^\s},"'])""",
 )
+PROVIDER = re.compile(r"""(?<![^\s{,"'])provider["']?\s*:\s*["']?([\w-]+)""")
 SECONDS = 300.0
 """For the short commands around the one that was asked for."""
 
@@ -261,6 +262,13 @@ def has_own_cluster(stack: str, places: Places) -> bool:
     """
     said = (places.root / f"Pulumi.{stack}.yaml").read_text()
     return bool(KIND_EMBEDDED.search(COMMENT.sub("", said)))
+
+
+def gateway(stack: str, places: Places) -> str | None:
+    """Which provider the stack's file names for its gateway; read as its cluster's kind is."""
+    said = (places.root / f"Pulumi.{stack}.yaml").read_text()
+    found = PROVIDER.search(COMMENT.sub("", said))
+    return found[1] if found else None
 
 
 def _write(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from embedded.agent import this_machine
+from embedded.agent import EGRESS, this_machine
 from embedded.agent.api import Api, Mirror
 from embedded.agent.events import Events
 from embedded.agent.machine import Machine, MachineError
@@ -65,6 +65,8 @@ class Agent:
         self._machine = here
         self._addresses = Addresses(dict(here.pods()) if here else {})
         self._workers: dict[str, Worker] = {}
+        if here:
+            here.tunnel(root / EGRESS)
         events = Events(api)
         services = Services(api, here, events, root / "load-balancer")
         self._node = Node(
