@@ -30,18 +30,11 @@ for model in plan.models:
     )
     pools.append(pool)
     ModelService(model.named("model"), service=model.service, opts=cluster.here(gateway, namespace))
-    if model.monitors:
-        Monitoring(
-            model.named("monitoring"),
-            monitors=model.monitors,
-            pool=model.pool,
-            service=model.service,
-            opts=cluster.here(pool),
-        )
 
 front = Front("front", front=plan.front, opts=cluster.here(*pools, namespace))
+monitoring = plan.monitoring and Monitoring(
+    "monitoring", monitoring=plan.monitoring, cluster=cluster, opts=cluster.here(*pools)
+)
 
-for key, value in endpoints(
-    plan, front.url, kubeconfig=cluster.kubeconfig, context=cluster.context
-).items():
+for key, value in endpoints(plan, cluster, front.url, monitoring).items():
     pulumi.export(key, value)

@@ -21,7 +21,9 @@ class Cluster(pulumi.ComponentResource):
     ) -> None:
         super().__init__("llm-d:components:Cluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        access = clusters.kinds()[cluster.kind].connect(name, cluster, child)
+        self._kind = clusters.kinds()[cluster.kind]
+        self._settings = cluster.settings
+        access = self._kind.connect(name, cluster, child)
         self.kubeconfig, self.context, self._owner = (
             access.kubeconfig,
             access.context,
@@ -44,6 +46,10 @@ class Cluster(pulumi.ComponentResource):
             ),
         )
         self.register_outputs({"kubeconfig": self.kubeconfig, "context": self.context})
+
+    def serves(self, api: str) -> bool:
+        """Whether objects of an API, `group/version`, may be made here."""
+        return self._kind.serves(self._settings, api)
 
     def here(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
         """Options that put a component on this cluster, after others.

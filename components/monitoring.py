@@ -1,77 +1,195 @@
+import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
+import pulumi_kubernetes.meta.v1 as meta
+import pulumi_kubernetes.rbac.v1 as rbac
 
-from components.inference_pool import labels
+from components import front, monitors
+from components.cluster import Cluster
+from components.crds import CrdBundle
+from components.prometheus import Prometheus
 from stack import plan
+from telemetry import grafana
 
-API = "monitoring.coreos.com/v1"
+PASSWORD_BYTES = 24
+COLLECTOR: rbac.SubjectArgsDict = {
+    "kind": "ServiceAccount",
+    "name": "collector",
+    "namespace": "gmp-system",
+}
+"""Of Google's managed Prometheus: reads the tokens that its monitors name."""
 
 
 class Monitoring(pulumi.ComponentResource):
-    """What a Prometheus operator needs to scrape one model's pods and its endpoint picker."""
+    """What scrapes a stack: a Prometheus, or monitors for one that is there; and what is asked.
+
+    Where the cluster knows no monitors and the stack does not bring them, none are made.
+    """
+
+    monitoring: plan.Monitoring
+    prometheus_url: pulumi.Output[str | None] | None
+    """Of a Prometheus that this machine runs."""
 
     def __init__(
         self,
         name: str,
         *,
-        monitors: plan.Monitors,
-        pool: plan.Pool,
-        service: plan.Service,
+        monitoring: plan.Monitoring,
+        cluster: Cluster,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("llm-d:components:Monitoring", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        k8s.apiextensions.CustomResource(
-            f"{name}-pods",
-            api_version=API,
-            kind="PodMonitor",
-            metadata={"name": monitors.pod_monitor, "namespace": service.namespace},
-            spec=pods(monitors, service),
-            opts=child,
+        self._name = name
+        self.monitoring = monitoring
+        self.prometheus_url = None
+        before = [*self._stack(), *self._definitions()]
+        if before or cluster.serves(monitoring.api):
+            self._watch(before)
+        else:
+            pulumi.log.warn(
+                f"the cluster does not serve {monitoring.api}: no monitors and no alerts are made; "
+                "`monitoring.prometheus: install` brings a Prometheus",
+                resource=self,
+            )
+        if monitoring.dashboards:
+            self._dashboards()
+        self.register_outputs({})
+
+    def _stack(self) -> list[pulumi.Resource]:
+        """Prometheus and Grafana, in a namespace of their own."""
+        monitoring = self.monitoring
+        if not monitoring.chart or not monitoring.grafana:
+            return []
+        home = k8s.core.v1.Namespace(
+            f"{self._name}-home",
+            metadata={"name": monitoring.home},
+            opts=pulumi.ResourceOptions(parent=self),
         )
-        # Metrics of the endpoint picker are served to its own account, by this token.
+        before: list[pulumi.Resource] = [home]
+        if monitoring.makes_password:
+            before.append(
+                k8s.core.v1.Secret(
+                    f"{self._name}-grafana",
+                    metadata={"name": monitoring.grafana.secret, "namespace": monitoring.home},
+                    string_data={
+                        "admin-user": "admin",
+                        "admin-password": pulumi.Output.secret(
+                            secrets.token_urlsafe(PASSWORD_BYTES)
+                        ),
+                    },
+                    # The first stays, whatever chance says later.
+                    opts=pulumi.ResourceOptions(
+                        parent=self, depends_on=[home], ignore_changes=["stringData"]
+                    ),
+                )
+            )
+        chart = monitoring.chart
+        release = k8s.helm.v3.Release(
+            f"{self._name}-{chart.name}",
+            name=chart.name,
+            namespace=chart.namespace,
+            chart=chart.chart,
+            version=chart.version,
+            values=dict(chart.values),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+        )
+        return [release]
+
+    def _definitions(self) -> list[pulumi.Resource]:
+        if not self.monitoring.crds:
+            return []
+        child = pulumi.ResourceOptions(parent=self)
+        return [CrdBundle(f"{self._name}-crds", crds=self.monitoring.crds, opts=child)]
+
+    def _watch(self, before: Sequence[pulumi.Resource]) -> None:
+        monitoring = self.monitoring
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[*before])
+        made: list[dict[str, Any]] = [monitors.of_front(monitoring, front.labels(monitoring.front))]
+        self._object(f"{self._name}-gateway", made[0], opts)
+        tokens = [self._token(model) for model in monitoring.models]
+        for model in monitoring.models:
+            for end, one in monitors.of_model(monitoring, model):
+                self._object(f"{model.named(self._name)}-{end}", one, opts)
+                made.append(one)
+        rules = monitors.rules(monitoring, monitoring.alerts) if monitoring.alerts else None
+        if rules:
+            self._object(f"{self._name}-alerts", rules, opts)
+        if monitoring.own:
+            prometheus = Prometheus(
+                f"{self._name}-prometheus",
+                monitoring=monitoring,
+                prometheus=monitoring.own,
+                monitors=made,
+                rules=rules,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=tokens),
+            )
+            self.prometheus_url = prometheus.url
+
+    def _object(self, name: str, one: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        k8s.apiextensions.CustomResource(
+            name,
+            api_version=one["apiVersion"],
+            kind=one["kind"],
+            metadata=one["metadata"],
+            spec=one["spec"],
+            opts=opts,
+        )
+
+    def _token(self, model: plan.Model) -> pulumi.Resource:
+        """Of the endpoint picker's own account, which may read its metrics."""
+        name, secret = model.named(self._name), model.monitors.token_secret
+        child = pulumi.ResourceOptions(parent=self)
         token = k8s.core.v1.Secret(
             f"{name}-token",
             metadata={
-                "name": monitors.token_secret,
-                "namespace": pool.namespace,
-                "annotations": {"kubernetes.io/service-account.name": pool.picker},
+                "name": secret,
+                "namespace": model.pool.namespace,
+                "annotations": {"kubernetes.io/service-account.name": model.pool.picker},
             },
             type="kubernetes.io/service-account-token",
             opts=child,
         )
-        k8s.apiextensions.CustomResource(
-            f"{name}-endpoint-picker",
-            api_version=API,
-            kind="ServiceMonitor",
-            metadata={"name": monitors.service_monitor, "namespace": pool.namespace},
-            spec=picker(monitors, pool),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[token]),
-        )
-        self.register_outputs({})
+        if self.monitoring.managed_by_google:
+            metadata: meta.ObjectMetaArgsDict = {"name": secret, "namespace": model.pool.namespace}
+            role = rbac.Role(
+                f"{name}-token-reader",
+                metadata=metadata,
+                rules=[
+                    {
+                        "api_groups": [""],
+                        "resources": ["secrets"],
+                        "resource_names": [secret],
+                        "verbs": ["get", "list", "watch"],
+                    }
+                ],
+                opts=child,
+            )
+            rbac.RoleBinding(
+                f"{name}-token-reader-binding",
+                metadata=metadata,
+                role_ref={
+                    "api_group": "rbac.authorization.k8s.io",
+                    "kind": "Role",
+                    "name": secret,
+                },
+                subjects=[COLLECTOR],
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
+            )
+        return token
 
-
-def pods(monitors: plan.Monitors, service: plan.Service) -> dict[str, Any]:
-    return {
-        "selector": {"matchLabels": service.common_labels},
-        "podMetricsEndpoints": [
-            {"port": service.port_name, "path": "/metrics", "interval": monitors.interval}
-        ],
-    }
-
-
-def picker(monitors: plan.Monitors, pool: plan.Pool) -> dict[str, Any]:
-    credentials = {"name": monitors.token_secret, "key": "token"}
-    return {
-        "selector": {"matchLabels": labels(pool)},
-        "endpoints": [
-            {
-                "port": "http-metrics",
-                "path": "/metrics",
-                "interval": monitors.interval,
-                "authorization": {"credentials": credentials},
-            }
-        ],
-    }
+    def _dashboards(self) -> None:
+        monitoring = self.monitoring
+        for board, text in grafana.dashboards(monitoring).items():
+            k8s.core.v1.ConfigMap(
+                f"{self._name}-{board}",
+                metadata={
+                    "name": f"{monitoring.dashboard_prefix}-{board}",
+                    "namespace": monitoring.namespace,
+                    "labels": {grafana.LABEL: "1", **monitoring.labels},
+                },
+                data={f"{monitoring.dashboard_prefix}-{board}.json": text},
+                opts=pulumi.ResourceOptions(parent=self),
+            )

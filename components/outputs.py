@@ -6,16 +6,24 @@ from typing import Any
 
 import pulumi
 
+from components.cluster import Cluster
 from components.inference_pool import METRICS_PORT
+from components.monitoring import Monitoring
 from stack.plan import Capacity, Model, Plan
+from telemetry.boards import boards
+from telemetry.grafana import uid
 
-LOCAL_PORT = 8000
+LOCAL_PORT, GRAFANA_PORT = 8000, 3000
 
 
 def endpoints(
-    plan: Plan, url: pulumi.Output[str | None], *, kubeconfig: str | None, context: str
+    plan: Plan,
+    cluster: Cluster,
+    url: pulumi.Output[str | None],
+    monitoring: Monitoring | None,
 ) -> dict[str, Any]:
     """The stack's outputs: the same names on every stack. `url` is where requests are taken."""
+    kubeconfig, context = cluster.kubeconfig, cluster.context
     first = plan.models[0].name
     return {
         "namespace": plan.namespace.name,
@@ -28,6 +36,7 @@ def endpoints(
         "objects": {model.name: objects(plan, model) for model in plan.models},
         "portForwardCommand": port_forward(plan, kubeconfig, context),
         "smokeTestCommand": f"make smoke STACK={plan.name}",
+        "monitoring": monitoring and seen(monitoring, kubeconfig, context),
         "exampleRequest": url.apply(lambda known: example(known, first)),
     }
 
@@ -58,13 +67,39 @@ def objects(plan: Plan, model: Model) -> dict[str, Any]:
     }
 
 
+def seen(made: Monitoring, kubeconfig: str | None, context: str) -> dict[str, Any]:
+    """Where metrics are looked at, and by which command one gets there."""
+    monitoring = made.monitoring
+    if made.prometheus_url is not None:
+        return {"prometheusUrl": made.prometheus_url}
+    if not monitoring.grafana:
+        return {}
+    kubectl = [*_kubectl(kubeconfig, context), "--namespace", monitoring.home]
+    grafana, secret = monitoring.grafana, monitoring.grafana.secret
+    template = 'go-template={{index .data "admin-password" | base64decode}}'
+    return {
+        "grafanaCommand": shlex.join(
+            [*kubectl, "port-forward", f"service/{grafana.service}", f"{GRAFANA_PORT}:80"]
+        ),
+        "grafanaPasswordCommand": shlex.join([*kubectl, "get", "secret", secret, "-o", template]),
+        "dashboards": {
+            board.title: f"http://localhost:{GRAFANA_PORT}/d/{uid(board.name, monitoring)}"
+            for board in boards(monitoring.picker_metrics)
+        },
+    }
+
+
 def port_forward(plan: Plan, kubeconfig: str | None, context: str) -> str:
     """Brings the endpoint of all models to http://localhost:8000."""
     front = plan.front
-    command = ["kubectl", "--context", context, "--namespace", front.namespace, "port-forward"]
-    if kubeconfig:
-        command[1:1] = ["--kubeconfig", kubeconfig]
-    return shlex.join([*command, f"service/{front.name}", f"{LOCAL_PORT}:{front.proxy.port}"])
+    forward = ("--namespace", front.namespace, "port-forward", f"service/{front.name}")
+    ports = f"{LOCAL_PORT}:{front.proxy.port}"
+    return shlex.join([*_kubectl(kubeconfig, context), *forward, ports])
+
+
+def _kubectl(kubeconfig: str | None, context: str) -> list[str]:
+    where = ["--kubeconfig", kubeconfig] if kubeconfig else []
+    return ["kubectl", *where, "--context", context]
 
 
 def example(url: str | None, model: str) -> str:

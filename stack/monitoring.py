@@ -11,12 +11,12 @@ from stack.kinds import ClusterKind, ServiceType
 from stack.plan import (
     Alerts,
     Crds,
+    Front,
     Grafana,
     Model,
     Monitoring,
     Monitors,
     OwnPrometheus,
-    Watched,
 )
 from stack.problems import wrong
 from stack.releases import Release
@@ -97,6 +97,7 @@ def monitors(pool: str, service: str) -> Monitors:
 def monitoring(
     stack: config.Stack,
     models: Sequence[Model],
+    front: Front,
     release: Release,
     cluster: ClusterKind[Any],
     user: int | None,
@@ -110,6 +111,8 @@ def monitoring(
     has_grafana = install and not cluster.is_local
     return Monitoring(
         namespace=namespace,
+        front=front,
+        models=tuple(models),
         home=HOME if has_grafana else namespace,
         managed_by_google=asked.prometheus == "gke",
         api=GOOGLE if asked.prometheus == "gke" else OPERATOR,
@@ -123,19 +126,12 @@ def monitoring(
         else None,
         makes_password=has_grafana and not asked.grafana_secret,
         interval=asked.scrape_interval,
+        timeout=min(asked.scrape_interval, "10s", key=_seconds),
+        retention=asked.retention,
         labels=asked.labels,
-        front_monitor=f"infra-{stack.names.postfix}-inference-gateway-podmonitor",
+        front_monitor=f"{front.name}-podmonitor",
         rules=f"llm-d-{stack.names.postfix}-alerts",
         alerts=_alerts(asked.alerts) if asked.alerts else None,
-        watched=tuple(
-            Watched(
-                namespace=namespace,
-                pool=model.pool.name,
-                model=model.name,
-                startup_seconds=model.service.startup_seconds,
-            )
-            for model in models
-        ),
         dashboards=has_grafana or asked.prometheus == "operator"
         if asked.dashboards is None
         else asked.dashboards,
@@ -143,6 +139,10 @@ def monitoring(
         picker_metrics=release.picker_metrics,
         dollars_per_hour=asked.dollars_per_hour,
     )
+
+
+def _seconds(duration: str) -> int:
+    return int(duration[:-1]) * (60 if duration.endswith("m") else 1)
 
 
 def _alerts(asked: config.Alerts) -> Alerts:

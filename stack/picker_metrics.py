@@ -1,6 +1,6 @@
 """What endpoint pickers call their metrics, by where they come from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class PickerMetrics:
 
 
 def _named(
-    *, objective: str, pool: str, extension: str, ready: str = "ready_pods", attempts: bool = True
+    *, objective: str, pool: str, extension: str, ready: str = "ready_pods"
 ) -> PickerMetrics:
     return PickerMetrics(
         requests=f"{objective}_request_total",
@@ -42,7 +42,7 @@ def _named(
         queue=f"{pool}_average_queue_size",
         kv_cache=f"{pool}_average_kv_cache_utilization",
         scheduling=f"{extension}_scheduler_e2e_duration_seconds",
-        attempts=f"{extension}_scheduler_attempts_total" if attempts else None,
+        attempts=f"{extension}_scheduler_attempts_total",
         plugins=f"{extension}_plugin_duration_seconds",
         prefix_hits=f"{extension}_prefix_indexer_hit_ratio",
         prefix_size=f"{extension}_prefix_indexer_size",
@@ -50,13 +50,10 @@ def _named(
     )
 
 
-_EXTENSION = {
-    "objective": "inference_objective",
-    "pool": "inference_pool",
-    "extension": "inference_extension",
-}
-EXTENSION_1_2 = _named(**_EXTENSION, attempts=False)
-EXTENSION_1_3 = _named(**_EXTENSION)
+EXTENSION_1_3 = _named(
+    objective="inference_objective", pool="inference_pool", extension="inference_extension"
+)
+EXTENSION_1_2 = replace(EXTENSION_1_3, attempts=None)
 ROUTER = _named(
     objective="llm_d_epp", pool="llm_d_epp", extension="llm_d_epp", ready="ready_endpoints"
 )

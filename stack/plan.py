@@ -263,6 +263,32 @@ class Monitors:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """What all replicas of a model hold together; upper bounds where `is_bound`."""
+
+    kv_tokens: int
+    at_once: Mapping[int, int]
+    """Tokens of a request, prompt and answer -> how many such requests."""
+    accelerators: int
+    is_bound: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    name: str
+    id: str | None
+    capacity: Capacity | str
+    """Or why it is not known."""
+    pool: Pool
+    service: Service
+    monitors: Monitors
+
+    def named(self, role: str) -> str:
+        """Logical name of this model's component: `pool`, or `pool-chat` with an id."""
+        return f"{role}-{self.id}" if self.id else role
+
+
+@dataclass(frozen=True, kw_only=True)
 class Alerts:
     """What counts as too much."""
 
@@ -271,16 +297,6 @@ class Alerts:
     ttft_share: float
     error_share: float
     queue: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Watched:
-    """One pool, as alerts speak of it."""
-
-    namespace: str
-    pool: str
-    model: str
-    startup_seconds: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,6 +327,8 @@ class Monitoring:
 
     namespace: str
     """Of the stack."""
+    front: Front
+    models: tuple[Model, ...]
     home: str
     """Namespace of the Prometheus, where the stack installs one."""
     managed_by_google: bool
@@ -325,44 +343,20 @@ class Monitoring:
     makes_password: bool
     """Whether the stack makes Grafana's password, by chance."""
     interval: str
+    timeout: str
+    """Of one scrape, which has to be over before the next."""
+    retention: str
     labels: Mapping[str, str]
     front_monitor: str
     rules: str
     """Name of the object that holds the alerts."""
     alerts: Alerts | None
-    watched: tuple[Watched, ...]
     dashboards: bool
     """Whether there is a Grafana that reads them from ConfigMaps."""
     dashboard_prefix: str
     """Begins the names of the ConfigMaps."""
     picker_metrics: PickerMetrics
     dollars_per_hour: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Capacity:
-    """What all replicas of a model hold together; upper bounds where `is_bound`."""
-
-    kv_tokens: int
-    at_once: Mapping[int, int]
-    """Tokens of a request, prompt and answer -> how many such requests."""
-    accelerators: int
-    is_bound: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    name: str
-    id: str | None
-    capacity: Capacity | str
-    """Or why it is not known."""
-    pool: Pool
-    service: Service
-    monitors: Monitors
-
-    def named(self, role: str) -> str:
-        """Logical name of this model's component: `pool`, or `pool-chat` with an id."""
-        return f"{role}-{self.id}" if self.id else role
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,7 +103,7 @@ def plan(
         ),
         front=front,
         models=tuple(models),
-        monitoring=monitoring.monitoring(stack, models, release, kind, _user(stack), nodes),
+        monitoring=monitoring.monitoring(stack, models, front, release, kind, _user(stack), nodes),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stack.picker_metrics import PickerMetrics
-from stack.plan import Alerts, Watched
+from stack.plan import Alerts, Model
 
 RUNBOOK = "docs/alerts.md"
 BURN_RATES = ((14.4, "1h", "5m", "critical"), (6.0, "6h", "30m", "warning"))
@@ -29,9 +29,9 @@ class Alert:
     summary: str
 
 
-def alerts(pool: Watched, picker: PickerMetrics, asked: Alerts) -> Iterator[Alert]:
+def alerts(model: Model, picker: PickerMetrics, asked: Alerts) -> Iterator[Alert]:
     """Of one pool and its endpoint picker."""
-    scope = f'namespace="{pool.namespace}",pool="{pool.pool}"'
+    scope = f'namespace="{model.pool.namespace}",pool="{model.pool.name}"'
     servers = f'{scope},role=~"decode|prefill"'
     yield Alert(
         name="NoReadyEndpoint",
@@ -42,8 +42,8 @@ def alerts(pool: Watched, picker: PickerMetrics, asked: Alerts) -> Iterator[Aler
     )
     yield Alert(
         name="EndpointPickerAbsent",
-        # A Service without endpoints has no target that could be down.
-        expr=f'absent(up{{{scope},role="endpoint-picker"}} == 1)',
+        # It always says how many are ready; a Service without endpoints has no target to be down.
+        expr=f"absent({picker.ready}{{{scope}}})",
         wait="1m",
         severity="critical",
         summary="no endpoint picker answers",
@@ -105,7 +105,7 @@ def alerts(pool: Watched, picker: PickerMetrics, asked: Alerts) -> Iterator[Aler
     yield Alert(
         name="ModelNotLoaded",
         expr=f"up{{{servers}}} == 0",
-        wait=f"{pool.startup_seconds}s",
+        wait=f"{model.service.startup_seconds}s",
         severity="warning",
         summary="a pod does not serve its model after all the time that loading it may take",
     )
@@ -119,27 +119,27 @@ def _slow(scope: str, asked: Alerts, window: str) -> str:
     return f"1 - {within} / ({every} > 0)"
 
 
-def group(pool: Watched, picker: PickerMetrics, asked: Alerts) -> dict[str, Any]:
+def group(model: Model, picker: PickerMetrics, asked: Alerts) -> dict[str, Any]:
     """A pool's rules, as Prometheus and PrometheusRule have them."""
     return {
-        "name": f"{pool.namespace}/{pool.pool}",
-        "rules": [rule(one, pool) for one in alerts(pool, picker, asked)],
+        "name": f"{model.pool.namespace}/{model.pool.name}",
+        "rules": [rule(one, model) for one in alerts(model, picker, asked)],
     }
 
 
-def rule(alert: Alert, pool: Watched) -> dict[str, Any]:
+def rule(alert: Alert, model: Model) -> dict[str, Any]:
     return {
         "alert": alert.name,
         "expr": alert.expr,
         "for": alert.wait,
         "labels": {
             "severity": alert.severity,
-            "namespace": pool.namespace,
-            "pool": pool.pool,
-            "model": pool.model,
+            "namespace": model.pool.namespace,
+            "pool": model.pool.name,
+            "model": model.name,
         },
         "annotations": {
-            "summary": f"{pool.model}: {alert.summary}",
+            "summary": f"{model.name}: {alert.summary}",
             "runbook": f"{RUNBOOK}#{alert.name.lower()}",
         },
     }

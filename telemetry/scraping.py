@@ -6,7 +6,7 @@ For a Prometheus without an operator: the embedded cluster's.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-TOKENS = "/etc/prometheus/tokens"
+TOKENS = "/var/run/secrets/monitors"
 """Folder with a folder for each Secret that a monitor takes its token from."""
 ROLES = {"PodMonitor": "pod", "ServiceMonitor": "endpointslice"}
 Object = Mapping[str, Any]

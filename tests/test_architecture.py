@@ -17,7 +17,8 @@ ASK_THE_API_SERVER = {"embedded/agent/api.py", "embedded/agent/environment.py"}
 
 LAYERS = {
     "stack": {"stack"},
-    "components": {"components", "embedded", "stack"},
+    "components": {"components", "embedded", "stack", "telemetry"},
+    "telemetry": {"stack", "telemetry"},
     "embedded": {"embedded", "tools"},
     "tools": {"tools"},
     "plugins": {"plugins"},

@@ -28,7 +28,7 @@ Objects: TypeAlias = Sequence[Object]
 Faults: TypeAlias = Iterator[str]
 
 QWEN = {"name": "Qwen/Qwen3-0.6B", "replicas": 2}
-MONITORED = {"monitors": True}
+MONITORED = {"prometheus": "operator"}
 SERVER = r"vllm|modelserver"
 """What the charts call a model server's container, and this program too."""
 

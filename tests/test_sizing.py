@@ -73,7 +73,7 @@ def test_a_laptop_of_eight_cpus_has_room_for_everything_and_a_prometheus() -> No
         if key != "llm-d:cluster"
     }
     made = planned(
-        **laptop, cluster=machines(cpu="8", memory="24Gi"), monitoring={"monitors": True}
+        **laptop, cluster=machines(cpu="8", memory="24Gi"), monitoring={"prometheus": "install"}
     )
 
     [model] = made.models

@@ -1,7 +1,7 @@
 """Kinds of cluster: one module each, holding one `KIND`."""
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -33,6 +33,8 @@ class Connect(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Kind(ClusterKind[Settings], Generic[Settings]):
     connect: Connect
+    serves: Callable[[Settings, str], bool]
+    """Whether the cluster knows an API, `group/version`; yes where nobody can be asked."""
 
 
 @cache

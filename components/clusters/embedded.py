@@ -80,6 +80,11 @@ def simulated(cluster: plan.Cluster) -> list[dict[str, object]]:
     ]
 
 
+def serves(settings: Settings, api: str) -> bool:
+    """What is not Kubernetes' own is there because the stack brings it."""
+    return True
+
+
 KIND = Kind(
     settings=Settings,
     nodes=nodes,
@@ -87,4 +92,5 @@ KIND = Kind(
     service_type=ServiceType.LOAD_BALANCER,
     is_local=True,
     connect=connect,
+    serves=serves,
 )

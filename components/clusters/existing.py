@@ -1,6 +1,7 @@
 """A cluster that is there: the stack says which context of the kubeconfig it is."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +15,8 @@ from stack import config, plan
 from stack.hardware import Hardware
 from stack.kinds import ServiceType
 from stack.problems import unknown, wrong
+
+ASK_SECONDS = 5
 
 
 class Settings(config.Cluster):
@@ -64,6 +67,28 @@ def problems(settings: Settings) -> Iterator[str]:
         )
 
 
+def serves(settings: Settings, api: str) -> bool:
+    """A preview needs no cluster: one that does not answer counts as one that knows it."""
+    if not any(settings.context in contexts_of(path) for path in files(settings)):
+        return True
+    where = [f"--kubeconfig={settings.kubeconfig}"] if settings.kubeconfig else []
+    try:
+        asked = subprocess.run(  # noqa: S603 - our words, and no shell reads them
+            [
+                *("kubectl", *where, f"--context={settings.context}"),
+                *("get", "--raw", f"/apis/{api}", f"--request-timeout={ASK_SECONDS}s"),
+            ],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=2 * ASK_SECONDS,
+            check=False,
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return True
+    return asked.returncode == 0 or "NotFound" not in asked.stderr
+
+
 def files(settings: Settings) -> list[Path]:
     """The kubeconfig files that are there, as kubectl looks for them."""
     said = settings.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
@@ -82,4 +107,5 @@ KIND = Kind(
     problems=problems,
     service_type=ServiceType.CLUSTER_IP,
     connect=connect,
+    serves=serves,
 )

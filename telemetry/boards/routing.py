@@ -6,15 +6,20 @@ from telemetry.panels import RATE, SCOPE, Board, Panel, Query, Unit, quantiles, 
 PICKER = f'{SCOPE},role="endpoint-picker"'
 
 
-def board(picker: PickerMetrics) -> Board:
-    attempts = (
+def _attempts(counter: str | None) -> tuple[Panel, ...]:
+    if not counter:
+        return ()
+    return (
         Panel(
             title="Choices",
             says="By how they ended; a failure is a request without a pod to send it to.",
             unit=Unit.REQUESTS,
-            queries=(Query(rate(picker.attempts, by="status"), "{{status}}"),),
+            queries=(Query(rate(counter, by="status"), "{{status}}"),),
         ),
     )
+
+
+def board(picker: PickerMetrics) -> Board:
     return Board(
         name="routing",
         title="llm-d: endpoint picker",
@@ -25,7 +30,7 @@ def board(picker: PickerMetrics) -> Board:
                 unit=Unit.COUNT,
                 queries=(Query(f"max by (pool) ({picker.ready}{{{SCOPE}}})", "{{pool}}"),),
             ),
-            *(attempts if picker.attempts else ()),
+            *_attempts(picker.attempts),
             Panel(
                 title="Time to choose",
                 says="That a choice adds to a request.",
@@ -96,7 +101,7 @@ def board(picker: PickerMetrics) -> Board:
             ),
             Panel(
                 title="Its memory",
-                says="Resident; beyond its limit it is killed, and forgets which prefixes are where.",
+                says="Resident; beyond its limit it is killed, and forgets where prefixes are.",
                 unit=Unit.BYTES,
                 queries=(Query(f"process_resident_memory_bytes{{{PICKER}}}", "{{pod}}"),),
             ),

@@ -107,7 +107,7 @@ def ours(guide: Guide, deploy: Deploy) -> list[Object]:
     """What this program makes of the guide's stack, on a cluster that is there."""
     blocks = {
         "cluster": {"kind": "existing", "context": "parity"},
-        "monitoring": {"monitors": True},
+        "monitoring": {"prometheus": "operator", "alerts": False, "dashboards": False},
         **guide.stack,
     }
     made = deploy(

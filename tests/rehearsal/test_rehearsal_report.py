@@ -8,6 +8,7 @@ from test_bad_input import MODEL, planned
 
 from rehearsal import program, report, stage
 from rehearsal.scene import Pod, Scene
+from stack import monitoring
 from stack.releases import releases
 
 CRDS = releases()["v0.5"].crds
@@ -80,11 +81,13 @@ def test_a_warning_belongs_to_the_object_after_it() -> None:
 
 
 def test_definitions_that_the_stack_does_not_install_are_there_before_it() -> None:
-    plan = planned(monitoring={"monitors": True})
+    plan = planned(
+        cluster={"kind": "existing", "context": "other"}, monitoring={"prometheus": "operator"}
+    )
 
     modules = [one.module for one in stage.bundles(plan, CRDS)]
 
-    assert modules == ["sigs.k8s.io/gateway-api", stage.PROMETHEUS_OPERATOR.module]
+    assert modules == ["sigs.k8s.io/gateway-api", monitoring.CRDS.module]
     adopted = planned(gateway={"crds": {"inferenceExtension": "adopt"}})
     assert {one.module for one in stage.bundles(adopted, CRDS)} == {
         one.module for one in CRDS.values()
