@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tools
@@ -85,14 +85,15 @@ def service(kind: str) -> dict[str, str]:
     return {"service": f"spec: {{type: {kind}}}", "deployment": PROXY}
 
 
-def gateway(name: str = GATEWAY, kind: str = "ClusterIP") -> list[dict[str, Any]]:
+def gateway(
+    name: str = GATEWAY, kind: str = "ClusterIP", ports: Sequence[int] = (80,)
+) -> list[dict[str, Any]]:
     parameters = {"group": "", "kind": "ConfigMap", "name": name}
-    listener = {
-        "name": "default",
-        "port": 80,
-        "protocol": "HTTP",
-        "allowedRoutes": {"namespaces": {"from": "All"}},
-    }
+    everyone = {"namespaces": {"from": "All"}}
+    listeners = [
+        {"name": f"http-{port}", "port": port, "protocol": "HTTP", "allowedRoutes": everyone}
+        for port in ports
+    ]
     return [
         _object("v1", "ConfigMap", name, data=service(kind)),
         _object(
@@ -102,7 +103,7 @@ def gateway(name: str = GATEWAY, kind: str = "ClusterIP") -> list[dict[str, Any]
             spec={
                 "gatewayClassName": "istio",
                 "infrastructure": {"parametersRef": parameters},
-                "listeners": [listener],
+                "listeners": listeners,
             },
         ),
     ]
