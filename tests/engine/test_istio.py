@@ -1,11 +1,11 @@
-"""A real Istio on the embedded cluster: its control plane, its proxy, and what passes it. 60 s."""
+"""A real Istio on the embedded cluster: its control plane, its proxy, and what passes it. 90 s."""
 
 import contextlib
 import json
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +66,10 @@ def wait(cluster: Cluster, what: str, condition: str) -> None:
     kubectl(cluster, "wait", what, f"--for={condition}", f"--timeout={SECONDS:.0f}s")
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One with the definitions of the current release, and Istio from its charts."""
-    cluster = Cluster(root=tmp_path_factory.mktemp("istio") / "c", tools=tools.resolve)
+@contextlib.contextmanager
+def with_istio(root: Path, simulate: str = "") -> Generator[Cluster]:
+    """A cluster with the definitions of the current release, and Istio from its charts."""
+    cluster = Cluster(root=root, tools=tools.resolve, simulate=simulate)
     node = Node(name="node-0", allocatable={"cpu": "16", "memory": "64Gi"}, labels={})
     try:
         cluster.up([node])
@@ -77,15 +77,21 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             crds.fetch(bundle)
             apply(cluster, *crds.documents(bundle))
         istio.install(cluster)
+        kubectl(cluster, "create", "namespace", istio.NAMESPACE)
         yield cluster
     finally:
         cluster.down()
 
 
 @pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with with_istio(tmp_path_factory.mktemp("istio") / "c") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
 def serving(cluster: Cluster) -> Cluster:
     """The same with a pool behind a Gateway, once all of it is ready."""
-    kubectl(cluster, "create", "namespace", istio.NAMESPACE)
     apply(cluster, *istio.gateway(), *istio.pool(), istio.route())
     wait(cluster, f"gateway/{istio.GATEWAY}", "condition=Programmed")
     for name in (istio.SERVICE, istio.PICKER, "model"):
@@ -124,13 +130,26 @@ def test_its_control_plane_runs_for_real_and_offers_its_class(cluster: Cluster) 
 
 
 def test_every_condition_of_gateway_route_and_pool_comes_true(serving: Cluster) -> None:
-    gateway = get(serving, "gateway", istio.GATEWAY)["status"]
-    [route] = get(serving, "httproute", istio.ROUTE)["status"]["parents"]
-    [pool] = get(serving, "inferencepool", istio.POOL)["status"]["parents"]
+    assert said_of(serving) == WELL
 
-    assert conditions(gateway) == {"Accepted": "True", "Programmed": "True", "ResolvedRefs": "True"}
-    assert conditions(route) == {"Accepted": "True", "ResolvedRefs": "True"}
-    assert conditions(pool) == {"Accepted": "True", "ResolvedRefs": "True"}
+
+WELL = {
+    "gateway": {"Accepted": "True", "Programmed": "True", "ResolvedRefs": "True"},
+    "httproute": {"Accepted": "True", "ResolvedRefs": "True"},
+    "inferencepool": {"Accepted": "True", "ResolvedRefs": "True"},
+}
+
+
+def said_of(cluster: Cluster) -> dict[str, dict[str, str]]:
+    """Kind -> its conditions."""
+    gateway = get(cluster, "gateway", istio.GATEWAY)["status"]
+    [route] = get(cluster, "httproute", istio.ROUTE)["status"]["parents"]
+    [pool] = get(cluster, "inferencepool", istio.POOL)["status"]["parents"]
+    return {
+        "gateway": conditions(gateway),
+        "httproute": conditions(route),
+        "inferencepool": conditions(pool),
+    }
 
 
 def test_the_proxy_is_an_envoy_that_istiod_has_told_what_to_serve(serving: Cluster) -> None:
@@ -219,6 +238,19 @@ def test_after_all_is_deleted_nothing_of_it_runs(serving: Cluster) -> None:
 
     eventually(lambda: not this_machine(serving.root).pods(), "every pod ends")
     assert not programs(serving.root)
+
+
+def test_in_a_rehearsal_the_control_plane_alone_runs_and_every_condition_comes_true(
+    tmp_path: Path,
+) -> None:
+    with with_istio(tmp_path / "c", simulate="it is a rehearsal") as cluster:
+        apply(cluster, *istio.gateway(kind="LoadBalancer"), *istio.pool(), istio.route())
+        wait(cluster, f"gateway/{istio.GATEWAY}", "condition=Programmed")
+        wait(cluster, f"deployment/{istio.SERVICE}", "condition=Available")
+
+        assert said_of(cluster) == WELL
+        assert images(cluster, istio.SYSTEM) == {"docker.io/istio/pilot:1.28.1": True}
+        assert not any(images(cluster, istio.NAMESPACE).values())
 
 
 def programs(root: Path) -> list[str]:
