@@ -82,7 +82,8 @@ class Cluster:
     root: Path
     tools: Callable[[str], Path]
     simulate: str = ""
-    """Why every pod is to be simulated; empty runs those that this machine has a program for."""
+    """Why pods are to be simulated, all but those that control other objects; empty runs whatever
+    this machine has a program for."""
 
     @property
     def kubeconfig(self) -> Path:

@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each command
     match asked.command:
         case "install":
-            usual = install.EVERYTHING if asked.all else install.embedded(None)
+            usual = install.EVERYTHING if asked.all else install.embedded()
             return _install(tuple(asked.names) or usual)
         case "env":
             sys.stdout.write(shell.exports(here()))
@@ -115,8 +115,8 @@ def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each comm
 def _on_stack(action: str, name: str) -> int:
     stack.check(name, here())
     own_cluster = action == "rehearse" or stack.has_own_cluster(name, here())
-    gateway = stack.gateway(name, here())
-    install.ensure(install.embedded(gateway) if own_cluster else install.EVERY_STACK)
+    gateways = stack.gateways(name, here())
+    install.ensure(install.embedded(gateways) if own_cluster else install.EVERY_STACK)
     if package := PACKAGES.get(action):
         return _replace_by(["python", "-m", package, name])
     return stack.main(action, name)

@@ -16,6 +16,8 @@ KWOK = "sigs.k8s.io/kwok"
 EPP = "sigs.k8s.io/gateway-api-inference-extension"
 HELM = "helm.sh/helm/v3"
 ISTIO = "istio.io/istio"
+ISTIO_API = "istio.io/api"
+"""Has versions; the releases of Istio itself are none that Go knows, so its module has none."""
 PULUMI_CLI = "github.com/pulumi/pulumi/pkg/v3"
 PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
 
@@ -251,7 +253,7 @@ _TOOLS = (
     Tool(  # published as images and charts only
         name="pilot-discovery",
         family="istio",
-        module=ISTIO,
+        module=ISTIO_API,
         files={
             **{
                 name: GoPackage("istio", f"{ISTIO}/pilot/cmd/{name}", name)

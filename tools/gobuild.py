@@ -241,14 +241,8 @@ def build(
             (out / output).rename(out / name)
     for tool in tools:
         for name, part in tool.files.items():
-            if isinstance(part, GoPackage) or part.family != family:
-                continue
-            source = _module(part, places) / part.path
-            if isinstance(part, ModuleChart):
-                with tarfile.open(out / name, "w:gz") as archive:
-                    archive.add(source, arcname=source.name)
-            else:
-                shutil.copyfile(source, out / name)
+            if part.family == family and not isinstance(part, GoPackage):
+                _take(part, out / name, places)
     return out
 
 
@@ -285,6 +279,15 @@ def _go(
     if answer.code != 0:
         raise explain(what, answer.lines)
     return answer.lines
+
+
+def _take(part: ModuleFile | ModuleChart, target: Path, places: Places) -> None:
+    source = _module(part, places) / part.path
+    if isinstance(part, ModuleFile):
+        shutil.copyfile(source, target)
+        return
+    with tarfile.open(target, "w:gz") as archive:
+        archive.add(source, arcname=source.name)
 
 
 def _module(part: ModuleFile | ModuleChart, places: Places) -> Path:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,9 +34,9 @@ EVERY_STACK = (*(name for name, tool in TOOLS.items() if tool.every_stack), VENV
 """What a stack needs that does not run on the embedded cluster."""
 
 
-def embedded(gateway: str | None) -> tuple[str, ...]:
-    """What a stack with this gateway needs on the embedded cluster."""
-    others = {name for name, tool in TOOLS.items() if tool.gateway not in {"", gateway}}
+def embedded(gateways: Collection[str] = ()) -> tuple[str, ...]:
+    """Name what a stack with one of these gateways needs on the embedded cluster."""
+    others = {name for name, tool in TOOLS.items() if tool.gateway not in {"", *gateways}}
     return tuple(name for name in EVERYTHING if name not in others)
 
 

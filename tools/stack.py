@@ -264,11 +264,13 @@ def has_own_cluster(stack: str, places: Places) -> bool:
     return bool(KIND_EMBEDDED.search(COMMENT.sub("", said)))
 
 
-def gateway(stack: str, places: Places) -> str | None:
-    """Which provider the stack's file names for its gateway; read as its cluster's kind is."""
+def gateways(stack: str, places: Places) -> set[str]:
+    """Name all that the stack's file calls a provider; its gateway's is among them.
+
+    Read as its cluster's kind is: what provides something else is called like no gateway.
+    """
     said = (places.root / f"Pulumi.{stack}.yaml").read_text()
-    found = PROVIDER.search(COMMENT.sub("", said))
-    return found[1] if found else None
+    return {*PROVIDER.findall(COMMENT.sub("", said))}
 
 
 def _write(path: Path, text: str) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from embedded.agent.machine import Machine, MachineError
 
-
 EGRESS = "egress.sock"
 """In the cluster's folder: where the API server asks for its way to pods and Services."""
 

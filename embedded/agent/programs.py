@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class LocalProgram:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     files: Callable[[], Mapping[str, Path]] = dict[str, Path]
     """What the image has that the program needs: place in the container -> file of the machine."""
+    controls: bool = False
+    """Whether the conditions of other objects are its word, and without it nobody's."""
     refuses: Callable[[str], str | None] | None = None
     """Why it would end at once over a file that it is given."""
 
@@ -72,6 +74,7 @@ PROGRAMS: Mapping[str, LocalProgram] = {
         entrypoints=frozenset({PILOT_DISCOVERY, "pilot-discovery"}),
         argv=lambda: (PILOT_DISCOVERY,),
         files=_istiod,
+        controls=True,
         # Filters of Istio's own Envoy, which the one below has not. The third makes it read the
         # file above and what its chart says, of which it would take the file alone.
         env={
@@ -120,6 +123,12 @@ def program(image: str, programs: Mapping[str, LocalProgram] = PROGRAMS) -> Loca
         return programs[repository(image)]
     except KeyError:
         raise SimulatedError(f"no program of this machine stands for {image}") from None
+
+
+def controls(images: Iterable[str], programs: Mapping[str, LocalProgram] = PROGRAMS) -> bool:
+    """Whether one of these runs even where all else is simulated."""
+    found = (programs.get(repository(image)) for image in images)
+    return any(one.controls for one in found if one)
 
 
 def argv(local: LocalProgram, command: Sequence[str], arguments: Sequence[str]) -> tuple[str, ...]:
