@@ -5,6 +5,7 @@ STACK ?= embedded
 TESTS ?= tests
 
 TOOLS := '$(PYTHON)' -m tools
+MONITORED := $(if $(MONITORING),--monitoring)
 VENV := .venv/bin
 
 ifeq (,$(shell command -v '$(PYTHON)'))
@@ -12,17 +13,17 @@ $(error no `$(PYTHON)` on PATH: install Python 3.11 or newer, or name it: make P
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down rehearse smoke logs test check bench bench-routing doctor tools shell clean
+.PHONY: help up preview down rehearse smoke dashboard logs test check bench bench-routing doctor tools shell clean
 
 help: ## say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 	@printf '\nSTACK=%s  which Pulumi.<stack>.yaml    PYTHON=%s  3.11 or newer\n' '$(STACK)' '$(PYTHON)'
 
-up: ## deploy STACK, with a cluster of its own where the stack says so
-	@$(TOOLS) up '$(STACK)'
+up: ## deploy STACK, with a cluster of its own where the stack says so; MONITORING=1 Prometheus too
+	@$(TOOLS) up '$(STACK)' $(MONITORED)
 
 preview: ## say what `up` would change, and change nothing
-	@$(TOOLS) preview '$(STACK)'
+	@$(TOOLS) preview '$(STACK)' $(MONITORED)
 
 down: ## remove everything that `up` made
 	@$(TOOLS) down '$(STACK)'
@@ -32,6 +33,9 @@ rehearse: ## deploy STACK to a control plane of this machine with its nodes, say
 
 smoke: ## ask a deployed STACK, hop by hop, and say which hop fails and why
 	@$(TOOLS) smoke '$(STACK)'
+
+dashboard: ## draw what the Prometheus of an embedded STACK has seen: overview.png
+	@$(TOOLS) dashboard '$(STACK)'
 
 logs: ## show what the pods of an embedded STACK said; POD= how their names begin
 	@$(TOOLS) logs '$(STACK)' '$(POD)'

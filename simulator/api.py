@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import resource
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,13 +17,26 @@ from aiohttp import web
 from simulator import asks, tokens
 from simulator.asks import Ask, RefusedError
 from simulator.engine import Request
+from simulator.metrics import Process
 from simulator.options import Options
 from simulator.replies import Reply
 from simulator.server import Server
 
+STARTED = time.time()
+STATM = Path("/proc/self/statm")
+"""Its second figure is pages of memory that the process has."""
 FAULTS = ("none", "hang", "error")
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def process() -> Process:
+    pages = int(STATM.read_text().split()[1]) if STATM.exists() else 0
+    return Process(
+        started=STARTED,
+        cpu_seconds=time.process_time(),
+        resident_bytes=pages * resource.getpagesize(),
+    )
 
 
 def application(server: Server, options: Options) -> web.Application:
@@ -90,7 +105,7 @@ class _Api:
         return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE if closing else HTTPStatus.OK)
 
     async def metrics(self, _: web.Request) -> web.Response:
-        text = self._server.metrics.text(self._server.now())
+        text = self._server.metrics.text(self._server.now(), process())
         return web.Response(
             body=text.encode(),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},

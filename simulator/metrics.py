@@ -36,6 +36,16 @@ def _labelled(labels: Mapping[str, str]) -> str:
     return ",".join(f'{key}="{value}"' for key, value in escaped)
 
 
+def _process(process: "Process") -> Iterator[str]:
+    for name, kind, text, value in (
+        ("start_time_seconds", "gauge", "Start time of the process.", process.started),
+        ("cpu_seconds_total", "counter", "User and system CPU time spent.", process.cpu_seconds),
+        ("resident_memory_bytes", "gauge", "Resident memory size.", process.resident_bytes),
+    ):
+        yield _header(f"process_{name}", kind, text)
+        yield f"process_{name} {value}"
+
+
 class Histogram:
     def __init__(
         self, name: str, text: str, bounds: tuple[float, ...], labels: Mapping[str, str]
@@ -73,6 +83,16 @@ class Now:
     queries: int
     hits: int
     preemptions: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """What Python's own Prometheus client tells of the program that it runs in."""
+
+    started: float
+    """Seconds since 1970."""
+    cpu_seconds: float
+    resident_bytes: int
 
 
 class Metrics:
@@ -124,9 +144,9 @@ class Metrics:
             f"{name}{{{_labelled(info)}}} 1.0",
         )
 
-    def text(self, now: Now) -> str:
+    def text(self, now: Now, process: Process) -> str:
         """The exposition format, version 0.0.4."""
-        return "\n".join((*self._lines(now), ""))
+        return "\n".join((*self._lines(now), *_process(process), ""))
 
     def _lines(self, now: Now) -> Iterator[str]:
         for name, text, value in (

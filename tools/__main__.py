@@ -26,7 +26,7 @@ _MENDED_BY = {
 
 STACK = "embedded"
 """The one that needs nothing but this machine."""
-PACKAGES = {"smoke": "smoke", "rehearse": "rehearsal"}
+PACKAGES = {"smoke": "smoke", "rehearse": "rehearsal", "dashboard": "telemetry"}
 """What is done in the virtual environment, by packages of the project."""
 
 
@@ -77,12 +77,19 @@ def _parser() -> argparse.ArgumentParser:
     for action in ("up", "preview", "down"):
         acting = commands.add_parser(action, help=f"{action} a stack (make {action})")
         acting.add_argument("stack", nargs="?", default=STACK)
+        acting.add_argument(
+            "--monitoring", action="store_true", help="as if its file had a Prometheus installed"
+        )
     asking = commands.add_parser("smoke", help="ask a deployed stack, hop by hop (make smoke)")
     asking.add_argument("stack", nargs="?", default=STACK)
     rehearsing = commands.add_parser(
         "rehearse", help="deploy a stack to simulated nodes and take it down (make rehearse)"
     )
     rehearsing.add_argument("stack", nargs="?", default=STACK)
+    drawing = commands.add_parser(
+        "dashboard", help="draw what a stack's Prometheus has seen (make dashboard)"
+    )
+    drawing.add_argument("stack", nargs="?", default=STACK)
     reading = commands.add_parser("logs", help="what the embedded cluster's pods say (make logs)")
     reading.add_argument("stack", nargs="?", default=STACK)
     reading.add_argument("pod", nargs="?", default="", help="how the pods' names begin")
@@ -109,17 +116,17 @@ def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each comm
         case "logs":
             return logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
         case action:
-            return _on_stack(action, asked.stack)
+            return _on_stack(action, asked.stack, monitoring=getattr(asked, "monitoring", False))
 
 
-def _on_stack(action: str, name: str) -> int:
+def _on_stack(action: str, name: str, *, monitoring: bool) -> int:
     stack.check(name, here())
     own_cluster = action == "rehearse" or stack.has_own_cluster(name, here())
-    gateways = stack.gateways(name, here())
-    install.ensure(install.embedded(gateways) if own_cluster else install.EVERY_STACK)
+    options = stack.options(name, here()) | ({"prometheus"} if monitoring else set())
+    install.ensure(install.embedded(options) if own_cluster else install.EVERY_STACK)
     if package := PACKAGES.get(action):
         return _replace_by(["python", "-m", package, name])
-    return stack.main(action, name)
+    return stack.main(action, name, monitoring=monitoring)
 
 
 def _install(names: Sequence[str]) -> int:

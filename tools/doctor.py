@@ -109,13 +109,13 @@ def _tools(places: Places, path: str, known: records.Records) -> Iterator[Row]:
             found = known.tools[tool.name]
             yield Row(tool.name, found.version, f"{found.source}: {found.files[tool.name]}")
         else:
-            only = f"; only for the gateway {tool.gateway}" if tool.gateway else ""
+            only = f"; only for stacks with {tool.option}" if tool.option else ""
             yield Row(
                 tool.name,
                 show(version),
                 f"not in place{only}",
                 mend=tool.command,
-                needed=not tool.gateway,
+                needed=not tool.option,
             )
         if tool.suits is None:
             continue

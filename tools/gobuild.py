@@ -144,6 +144,7 @@ def digest(tool: Tool, places: Places) -> str:
         for name in ("go.mod", "go.sum"):
             told.update((places.go_modules / family / name).read_bytes())
         told.update(_linker(family, places).encode())
+        told.update(" ".join(_tags(family)).encode())
     told.update(repr((FLAGS, SETTINGS["CGO_ENABLED"], sorted(tool.files.items()))).encode())
     return told.hexdigest()[:12]
 
@@ -168,7 +169,7 @@ def fetch(tools: Sequence[Tool], places: Places, pulse: Callable[[str], None]) -
     for family in families(tools):
         packages = _packages(family, tools)
         _go(
-            ["list", "-mod=readonly", "-deps", *packages],
+            ["list", "-mod=readonly", *_tags(family), "-deps", *packages],
             what=f"source code of {_names(family, tools)}",
             family=family,
             places=places,
@@ -227,7 +228,10 @@ def build(
     if programs:
         link = _linker(family, places)
         _go(
-            ["build", "-v", *FLAGS, "-ldflags", link, "-o", f"{out}/", *_packages(family, tools)],
+            [
+                *("build", "-v", *FLAGS, *_tags(family), "-ldflags", link, "-o", f"{out}/"),
+                *_packages(family, tools),
+            ],
             what=_names(family, tools),
             family=family,
             places=places,
@@ -309,6 +313,11 @@ def _packages(family: str, tools: Iterable[Tool]) -> list[str]:
 def _names(family: str, tools: Iterable[Tool]) -> str:
     named = [t.name for t in tools if any(p.family == family for p in t.files.values())]
     return ", ".join(named)
+
+
+def _tags(family: str) -> Sequence[str]:
+    tags = FAMILIES[family].tags
+    return ("-tags", ",".join(tags)) if tags else ()
 
 
 def _linker(family: str, places: Places) -> str:

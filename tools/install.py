@@ -34,9 +34,9 @@ EVERY_STACK = (*(name for name, tool in TOOLS.items() if tool.every_stack), VENV
 """What a stack needs that does not run on the embedded cluster."""
 
 
-def embedded(gateways: Collection[str] = ()) -> tuple[str, ...]:
-    """Name what a stack with one of these gateways needs on the embedded cluster."""
-    others = {name for name, tool in TOOLS.items() if tool.gateway not in {"", *gateways}}
+def embedded(options: Collection[str] = ()) -> tuple[str, ...]:
+    """Name what a stack with these options needs on the embedded cluster."""
+    others = {name for name, tool in TOOLS.items() if tool.option not in {"", *options}}
     return tuple(name for name in EVERYTHING if name not in others)
 
 

@@ -35,25 +35,32 @@ KIND_EMBEDDED = re.compile(
     r"""(?<![^\s{,"'])kind["']?\s*:\s*["']?embedded(?![^\s},"'])""",
 )
 PROVIDER = re.compile(r"""(?<![^\s{,"'])provider["']?\s*:\s*["']?([\w-]+)""")
+INSTALLS_PROMETHEUS = re.compile(
+    r"""(?<![^\s{,"'])prometheus["']?\s*:\s*["']?install(?![^\s},"'])""",
+)
 SECONDS = 300.0
 """For the short commands around the one that was asked for."""
 
 
-def main(action: str, stack: str, places: Places | None = None) -> int:
-    """Run `action` on `stack`; Pulumi's exit code."""
+def main(action: str, stack: str, places: Places | None = None, *, monitoring: bool = False) -> int:
+    """Run `action` on `stack`; Pulumi's exit code.
+
+    With `monitoring`, as if the stack's file said that a Prometheus is to be installed.
+    """
     places = places or here()
     check(stack, places)
     sys.stdout.write(f"{providers.decide(here()).notice}\n")
     sys.stdout.flush()
     pulumi = Pulumi(stack, places)
     pulumi.select()
+    more = pulumi.with_monitoring() if monitoring else ()
     cluster = places.state / "clusters" / stack
     if action != "preview":
         if (cluster / "complete").exists():
             # Without its processes nothing on it can be read or removed.
             clusters.act("start", cluster, places, pulumi.env)
         pulumi.recover()
-    code = pulumi.stream(*ACTIONS[action])
+    code = pulumi.stream(*ACTIONS[action], *more)
     if code:
         return code
     if action == "down":
@@ -104,6 +111,15 @@ class Pulumi:
         _write(with_salt, "\n".join([said.rstrip("\n"), *salt, ""]))
         self._init(folder)
         self.file = with_salt
+
+    def with_monitoring(self) -> tuple[str, ...]:
+        """Words that have a Prometheus installed, without writing into a tracked file."""
+        copy = self.places.state / "config" / self.file.name
+        if copy != self.file:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            _write(copy, self.file.read_text())
+            self.file = copy
+        return ("--config-path", "--config", f"{PROJECT}:monitoring.prometheus=install")
 
     def _init(self, folder: Path) -> None:
         self._expect("--cwd", str(folder), "stack", "select", "--create", self.stack)
@@ -264,13 +280,13 @@ def has_own_cluster(stack: str, places: Places) -> bool:
     return bool(KIND_EMBEDDED.search(COMMENT.sub("", said)))
 
 
-def gateways(stack: str, places: Places) -> set[str]:
-    """Name all that the stack's file calls a provider; its gateway's is among them.
+def options(stack: str, places: Places) -> set[str]:
+    """Name all that the stack's file calls a provider, and `prometheus` if it installs one.
 
     Read as its cluster's kind is: what provides something else is called like no gateway.
     """
-    said = (places.root / f"Pulumi.{stack}.yaml").read_text()
-    return {*PROVIDER.findall(COMMENT.sub("", said))}
+    said = COMMENT.sub("", (places.root / f"Pulumi.{stack}.yaml").read_text())
+    return {*PROVIDER.findall(said), *(["prometheus"] if INSTALLS_PROMETHEUS.search(said) else [])}
 
 
 def _write(path: Path, text: str) -> None:

@@ -24,4 +24,6 @@ def _how(outputs: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {outputs['portForwardCommand']} &"
     yield f"  {outputs['exampleRequest']}"
     yield ""
+    if seen := (outputs.get("monitoring") or {}).get("prometheusUrl"):
+        yield f"Prometheus answers at {seen}; draw what it has seen: make dashboard"
     yield f"Ask it hop by hop, and hear what is wrong: {outputs['smokeTestCommand']}"

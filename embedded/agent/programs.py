@@ -43,6 +43,7 @@ def _envoy() -> tuple[str, ...]:
 
 
 ISTIO_MESH = Path(__file__).with_name("istio-mesh.yaml")
+PROMETHEUS = "/bin/prometheus"
 PILOT_DISCOVERY, PILOT_AGENT = "/usr/local/bin/pilot-discovery", "/usr/local/bin/pilot-agent"
 
 
@@ -87,6 +88,11 @@ PROGRAMS: Mapping[str, LocalProgram] = {
         entrypoints=frozenset({PILOT_AGENT, "pilot-agent"}),
         argv=lambda: (PILOT_AGENT,),
         files=_istio_proxy,
+    ),
+    "quay.io/prometheus/prometheus": LocalProgram(
+        entrypoints=frozenset({PROMETHEUS, "prometheus"}),
+        argv=lambda: (PROMETHEUS,),
+        files=lambda: {PROMETHEUS: tools.resolve("prometheus")},
     ),
     "ghcr.io/llm-d/llm-d-inference-sim": LocalProgram(
         entrypoints=frozenset({"/app/llm-d-inference-sim", "llm-d-inference-sim"}),

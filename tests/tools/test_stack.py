@@ -57,13 +57,15 @@ def test_another_stack_does_not(said: str, tmp_path: Path) -> None:
         ("config:\n  llm-d:gateway:\n    provider: istio\n", {"istio"}),
         ('config:\n  llm-d:gateway: {service: ClusterIP, "provider": "istio"}\n', {"istio"}),
         ("config:\n  llm-d:gateway: {provider: gke}\n  x: {provider: file}\n", {"gke", "file"}),
+        ("config:\n  llm-d:monitoring: {prometheus: install}\n", {"prometheus"}),
+        ("config:\n  llm-d:monitoring:\n    prometheus: operator\n", set[str]()),
         ("config:\n  # provider: istio\n  llm-d:gateway: {}\n", set[str]()),
     ],
 )
 def test_a_stacks_gateway_is_known_before_anything_is_installed(
     said: str, named: set[str], tmp_path: Path
 ) -> None:
-    assert stack.gateways("mine", places(tmp_path, said)) == named
+    assert stack.options("mine", places(tmp_path, said)) == named
 
 
 def pending(kind: str, name: str, operation: str = "creating") -> dict[str, Any]:
