@@ -13,7 +13,8 @@ from components.pods import RESTRICTED, digest, ports, restricted
 from stack import plan
 from telemetry import scraping
 
-PORT = 9090
+PORT = 9091
+"""On this machine all Services share an address, and 9090 is an endpoint picker's."""
 CONFIG_DIR, DATA_DIR = "/etc/prometheus", "/prometheus"
 CONFIG_FILE, RULES_FILE = "prometheus.yml", "rules.yml"
 

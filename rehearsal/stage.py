@@ -47,7 +47,8 @@ def bundles(plan: Plan, release: Mapping[str, CrdBundle]) -> Iterator[CrdBundle]
     installed = {one.name for one in plan.gateway.crds if not one.adopt}
     theirs = {**release, **{one.name: one.bundle for one in plan.gateway.crds}}
     yield from (bundle for name, bundle in theirs.items() if name not in installed)
-    if plan.monitoring and plan.monitoring.api == monitoring.OPERATOR:
+    asked = plan.monitoring
+    if asked and asked.api == monitoring.OPERATOR and not asked.crds:
         yield monitoring.CRDS
 
 

@@ -372,6 +372,12 @@ class Plan:
     monitoring: Monitoring | None
 
     @property
+    def crds(self) -> tuple[Crds, ...]:
+        """All bundles that the stack installs or adopts."""
+        brought = self.monitoring and self.monitoring.crds
+        return (*self.gateway.crds, *((brought,) if brought else ()))
+
+    @property
     def endpoint(self) -> str:
         """Host and port inside the cluster where requests come in."""
         return f"{dns(self.front.name, self.namespace.name)}:{self.front.proxy.port}"

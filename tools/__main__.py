@@ -122,7 +122,9 @@ def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each comm
 def _on_stack(action: str, name: str, *, monitoring: bool) -> int:
     stack.check(name, here())
     own_cluster = action == "rehearse" or stack.has_own_cluster(name, here())
-    options = stack.options(name, here()) | ({"prometheus"} if monitoring else set())
+    options = stack.options(name, here())
+    if monitoring:
+        options.add("prometheus")
     install.ensure(install.embedded(options) if own_cluster else install.EVERY_STACK)
     if package := PACKAGES.get(action):
         return _replace_by(["python", "-m", package, name])

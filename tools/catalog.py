@@ -283,7 +283,7 @@ _TOOLS = (
             for name in ("prometheus", "promtool")
         },
         suits=_from((3, 0, 0), (4, 0, 0)),
-        # Its versions as a Go module are v0.311.3 for 3.11.3, which is what the vendor's are called.
+        # Not the vendor's download, which is called 3.11.3: as a Go module that is v0.311.3.
         option="prometheus",
     ),
 )

@@ -24,6 +24,7 @@ def _how(outputs: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {outputs['portForwardCommand']} &"
     yield f"  {outputs['exampleRequest']}"
     yield ""
-    if seen := (outputs.get("monitoring") or {}).get("prometheusUrl"):
+    monitoring: Mapping[str, Any] = outputs.get("monitoring") or {}
+    if seen := monitoring.get("prometheusUrl"):
         yield f"Prometheus answers at {seen}; draw what it has seen: make dashboard"
     yield f"Ask it hop by hop, and hear what is wrong: {outputs['smokeTestCommand']}"
