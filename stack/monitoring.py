@@ -8,6 +8,7 @@ from stack import config, quantity
 from stack.charts import Chart
 from stack.crd_bundles import CrdBundle, CrdFile
 from stack.kinds import ClusterKind, ServiceType
+from stack.picker_metrics import BUILT_HERE
 from stack.plan import (
     Alerts,
     Crds,
@@ -136,7 +137,7 @@ def monitoring(
         if asked.dashboards is None
         else asked.dashboards,
         dashboard_prefix=f"llm-d-{stack.names.postfix}",
-        picker_metrics=release.picker_metrics,
+        picker_metrics=BUILT_HERE if cluster.is_local else release.picker_metrics,
         dollars_per_hour=asked.dollars_per_hour,
     )
 

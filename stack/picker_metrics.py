@@ -54,6 +54,8 @@ EXTENSION_1_3 = _named(
     objective="inference_objective", pool="inference_pool", extension="inference_extension"
 )
 EXTENSION_1_2 = replace(EXTENSION_1_3, attempts=None)
+BUILT_HERE = EXTENSION_1_3
+"""Of the picker that the embedded cluster runs, whatever the release's image has."""
 ROUTER = _named(
     objective="llm_d_epp", pool="llm_d_epp", extension="llm_d_epp", ready="ready_endpoints"
 )

@@ -18,7 +18,7 @@ ASK_THE_API_SERVER = {"embedded/agent/api.py", "embedded/agent/environment.py"}
 LAYERS = {
     "stack": {"stack"},
     "components": {"components", "embedded", "stack", "telemetry"},
-    "telemetry": {"stack", "telemetry"},
+    "telemetry": {"stack", "telemetry", "tools"},
     "embedded": {"embedded", "tools"},
     "tools": {"tools"},
     "plugins": {"plugins"},

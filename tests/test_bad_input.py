@@ -38,6 +38,13 @@ def planned(secrets: frozenset[str] = frozenset(), **changes: object) -> Plan:
     )
 
 
+def existing_cluster(folder: Path) -> dict[str, str]:
+    """A cluster that somebody's kubeconfig knows."""
+    file = folder / "kubeconfig"
+    file.write_text("contexts: [{name: other}]")
+    return {"kind": "existing", "context": "other", "kubeconfig": str(file)}
+
+
 def told(secrets: frozenset[str] = frozenset(), **changes: object) -> tuple[str, ...]:
     """The problems of a stack that differs from a good one by `changes`."""
     with pytest.raises((StackError, ValidationError)) as caught:

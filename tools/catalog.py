@@ -282,8 +282,7 @@ _TOOLS = (
             name: GoPackage("prometheus", f"{PROMETHEUS}/cmd/{name}", name)
             for name in ("prometheus", "promtool")
         },
-        suits=_from((3, 0, 0), (4, 0, 0)),
-        # Not the vendor's download, which is called 3.11.3: as a Go module that is v0.311.3.
+        # Neither from PATH nor from the vendor: what calls itself 3.11.3 is v0.311.3 as a module.
         option="prometheus",
     ),
 )

@@ -1,10 +1,11 @@
 """What a rehearsal prints, and what it takes for granted about the cluster. Pure."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
-from test_bad_input import MODEL, planned
+from test_bad_input import MODEL, existing_cluster, planned
 
 from rehearsal import program, report, stage
 from rehearsal.scene import Pod, Scene
@@ -80,10 +81,8 @@ def test_a_warning_belongs_to_the_object_after_it() -> None:
     ]
 
 
-def test_definitions_that_the_stack_does_not_install_are_there_before_it() -> None:
-    plan = planned(
-        cluster={"kind": "existing", "context": "other"}, monitoring={"prometheus": "operator"}
-    )
+def test_definitions_that_the_stack_does_not_install_are_there_before_it(tmp_path: Path) -> None:
+    plan = planned(cluster=existing_cluster(tmp_path), monitoring={"prometheus": "operator"})
 
     modules = [one.module for one in stage.bundles(plan, CRDS)]
 

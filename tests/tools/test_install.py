@@ -48,12 +48,12 @@ def test_a_bare_machine_gets_everything(machine: Machine) -> None:
     assert "all in place" in said
 
 
-def test_a_gateways_control_plane_is_put_in_place_for_its_stacks_alone() -> None:
+def test_what_few_stacks_need_is_put_in_place_for_them_alone() -> None:
     usual = install.embedded()
 
-    assert {*EVERYTHING} - {*usual} == {"pilot-discovery"}
+    assert {*EVERYTHING} - {*usual} == {"pilot-discovery", "prometheus"}
     assert install.embedded({"standalone"}) == usual
-    assert install.embedded({"istio"}) == EVERYTHING
+    assert install.embedded({"istio", "prometheus"}) == EVERYTHING
 
 
 def test_a_chart_is_taken_from_its_module_as_helm_wants_it(machine: Machine) -> None:
@@ -147,12 +147,14 @@ def test_what_is_installed_is_used_and_named(machine: Machine) -> None:
         "etcd",
         "epp",
         "pilot-discovery",
+        "prometheus",
     }
     assert f"installed at {machine.bin / 'helm'}" in said
     assert f"passed over {program}: is 3.5.1, needed is >= 3.6.0, < 4.0.0" in said
     assert [call.split()[-2:] for call in machine.builds()] == [
         ["go.etcd.io/etcd/server/v3", "sigs.k8s.io/gateway-api-inference-extension/cmd/epp"],
         ["istio.io/istio/pilot/cmd/pilot-discovery", "istio.io/istio/pilot/cmd/pilot-agent"],
+        [f"github.com/prometheus/prometheus/cmd/{name}" for name in ("prometheus", "promtool")],
     ]
 
 
