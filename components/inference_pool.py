@@ -294,7 +294,7 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
             f"--metrics-port={METRICS_PORT}",
             "--zap-encoder=json",
             "--v=1",
-            "--tracing=false",
+            f"--tracing={str(bool(pool.traces)).lower()}",
             *pool.args,
             *(["--ha-enable-leader-election"] if pool.replicas > 1 else []),
         ],
@@ -330,6 +330,7 @@ def environment(pool: plan.Pool) -> list[core.EnvVarArgsDict]:
         {"name": name, "value_from": {"field_ref": {"field_path": path}}}
         for name, path in (("NAMESPACE", "metadata.namespace"), ("POD_NAME", "metadata.name"))
     ]
+    env.extend({"name": name, "value": value} for name, value in pool.traces.items())
     if pool.reads_tokenizer:
         env.append({"name": "HOME", "value": TOKENIZERS})
         env.extend(token(pool.hf_token_secret))

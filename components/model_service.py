@@ -1,4 +1,4 @@
-from typing import Any, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -7,9 +7,14 @@ import pulumi_kubernetes.core.v1 as core
 import pulumi_kubernetes.policy.v1 as policy
 import pulumi_kubernetes.resource.v1 as resource
 
+from components.autoscaler import autoscaler
 from components.model_files import ModelFiles
 from components.model_pods import DEVICES, leader, worker
 from stack import lws, plan
+
+
+class Replicas(TypedDict):
+    replicas: NotRequired[int]
 
 
 class ModelService(pulumi.ComponentResource):
@@ -56,6 +61,13 @@ class ModelService(pulumi.ComponentResource):
             )
             for role in service.roles
         ]
+        if service.scaling:
+            autoscaler(
+                f"{name}-autoscaler",
+                service,
+                service.scaling,
+                pulumi.ResourceOptions(parent=self, depends_on=roles),
+            )
         for role in service.roles:
             if role.max_unavailable is not None:
                 policy.PodDisruptionBudget(
@@ -104,9 +116,16 @@ def claim_template(claim: plan.DeviceClaim) -> resource.ResourceClaimTemplateSpe
     return {"spec": {"devices": {"requests": [{"name": DEVICES, "exactly": exactly}]}}}
 
 
+def replicas(service: plan.Service, role: plan.Role) -> Replicas:
+    """Nothing where an autoscaler says it: the next update would take its word back."""
+    if service.scaling and role.name == "decode":
+        return {}
+    return {"replicas": role.replicas}
+
+
 def deployment(service: plan.Service, role: plan.Role) -> apps.DeploymentSpecArgsDict:
     return {
-        "replicas": role.replicas,
+        **replicas(service, role),
         "progress_deadline_seconds": service.deadline_seconds,
         "selector": {"match_labels": dict(role.labels)},
         "template": leader(service, role),
@@ -116,7 +135,7 @@ def deployment(service: plan.Service, role: plan.Role) -> apps.DeploymentSpecArg
 def groups(service: plan.Service, role: plan.Role) -> dict[str, Any]:
     """Of a LeaderWorkerSet: pods that start together, and together start anew when one fails."""
     return {
-        "replicas": role.replicas,
+        **replicas(service, role),
         "startupPolicy": "LeaderCreated",
         "leaderWorkerTemplate": {
             "size": role.nodes,

@@ -98,6 +98,10 @@ class _Api:
             response = web.json_response({"detail": error.reason}, status=error.status)
         if not response.prepared:
             response.headers.update(self._common(request))
+        known = request.match_info.http_exception is None
+        self._server.metrics.answers[
+            request.path if known else "none", request.method, f"{response.status // 100}xx"
+        ] += 1
         return response
 
     async def health(self, _: web.Request) -> web.Response:

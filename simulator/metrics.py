@@ -5,6 +5,7 @@ The endpoint picker reads it twenty times a second from every server, and promet
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -100,6 +101,8 @@ class Metrics:
         self.prompt_tokens = 0
         self.generation_tokens = 0
         self.finished: dict[str, int] = dict.fromkeys(("stop", "length", "abort"), 0)
+        self.answers: Counter[tuple[str, str, str]] = Counter()
+        """By path, method and class of the status, `5xx`."""
         labels = {"engine": "0", "model_name": model}
         self.first_token = Histogram(
             "vllm:time_to_first_token_seconds",
@@ -168,6 +171,11 @@ class Metrics:
         yield _header(name, "counter", "Count of successfully processed requests.")
         for reason, count in self.finished.items():
             yield f'{name}{{{self._own},finished_reason="{reason}"}} {count}'
+        name = "http_requests_total"
+        yield _header(name, "counter", "Total number of requests by method, status and handler.")
+        for (path, method, status), count in self.answers.items():
+            labels = _labelled({"handler": path, "method": method, "status": status})
+            yield f"{name}{{{labels}}} {count}"
         histograms = (self.first_token, self.inter_token, self.per_token, self.request, self.lag)
         for histogram in histograms:
             yield from histogram.lines()

@@ -186,8 +186,9 @@ def room(
             at = f"models[{index}]" + (".prefill" if role.name == "prefill" else "")
             asked = role.pod_requests
             if sum(_take(asked, free) for _ in range(role.pods)) < role.pods:
+                scaled = model.service.scaling and role.name == "decode"
                 yield wrong(
-                    f"{at}.replicas",
+                    f"{at}.{'autoscaling.maxReplicas' if scaled else 'replicas'}",
                     role.replicas,
                     "fewer, smaller `resources`, or more in `cluster.nodes`: each asks for "
                     f"{quantity.listed(asked)}, and {nodes.count} node(s) with "

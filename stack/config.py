@@ -207,6 +207,30 @@ class Pods(Section):
     """Replicas that may be drained at once; left out, one where there are several."""
 
 
+class Autoscaling(Section):
+    """More replicas while requests wait. `replicas` is the fewest there are."""
+
+    by: Literal["keda", "hpa"] = "keda"
+    """Who watches: KEDA, which has to be there and asks Prometheus; or Kubernetes itself, by
+    metrics of the pods that an adapter has for it."""
+    max_replicas: Annotated[int, Field(ge=1, le=1000)]
+    waiting: PositiveInt = 5
+    """Requests that wait in each replica, above which there are to be more."""
+    running: PositiveInt = 64
+    """Requests in work in each replica, above which there are to be more."""
+    settle_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
+    """How long fewer have to be enough before there are fewer."""
+
+
+class Tracing(Section):
+    """Traces of requests, from the endpoint picker and the model servers."""
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://[\w.-]+(:\d+)?$")]
+    """Of an OpenTelemetry collector, for OTLP over gRPC: `http://collector.observability:4317`."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Of the requests, that are traced where whoever sent them has not decided."""
+
+
 class Model(Section):
     name: ServedName
     """What requests ask for; where no `source` says another, its Hugging Face repository."""
@@ -256,6 +280,8 @@ class Model(Section):
     env: dict[EnvName, EnvValue] = {}
     """Of the model server, over the hardware's own."""
     pods: Pods = Pods()
+    autoscaling: Autoscaling | None = None
+    """Left out, there are always `replicas`."""
     scheduler: Scheduler = Scheduler()
     aliases: list[Alias] = []
     """Other names for the model, or names whose requests models and adapters share: a canary."""
@@ -283,6 +309,8 @@ class Monitoring(Section):
     """`install`: this stack's own, with Grafana; otherwise the cluster's: of a Prometheus operator,
     of OpenShift's monitoring of user projects, or Google's managed one. Left out, none."""
     scrape_interval: Annotated[str, Field(pattern=r"^[1-9]\d*[sm]$")] = "30s"
+    prometheus_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    """Where a Prometheus that is not the stack's answers queries; only autoscaling asks it."""
     labels: dict[LabelKey, LabelValue] = {}
     """On monitors, rules and dashboards: what an operator of others selects by."""
     dashboards: bool | None = None
@@ -327,6 +355,8 @@ class Stack(Section):
     """What the stack serves."""
     monitoring: Monitoring = Monitoring()
     """What is scraped, by whom, and what is made of it."""
+    tracing: Tracing | None = None
+    """Where traces of requests go; left out, none are made."""
     names: Names = Names()
     """What the stack's objects are called, and where they live."""
 

@@ -59,13 +59,14 @@ CRDS = CrdBundle(
 
 def problems(stack: config.Stack, cluster: ClusterKind[Any]) -> Iterator[str]:
     asked = stack.monitoring
-    if asked.alerts and asked.alerts.ttft_seconds not in FIRST_TOKEN_BOUNDS:
-        near = sorted(FIRST_TOKEN_BOUNDS, key=lambda one: abs(one - asked_seconds(asked)))[:2]
+    if asked.alerts and (said := asked.alerts.ttft_seconds) not in FIRST_TOKEN_BOUNDS:
+        below = [one for one in FIRST_TOKEN_BOUNDS if one < said][-1:]
+        above = [one for one in FIRST_TOKEN_BOUNDS if one > said][:1]
         yield wrong(
             "monitoring.alerts.ttftSeconds",
-            asked.alerts.ttft_seconds,
-            "seconds that the model server counts first tokens by; the nearest are "
-            + " and ".join(f"{one:g}" for one in sorted(near)),
+            said,
+            "seconds that the model server counts first tokens by; the nearest: "
+            + ", ".join(f"{one:g}" for one in below + above),
         )
     if cluster.is_local and asked.prometheus not in {None, "install"}:
         yield wrong(
@@ -80,10 +81,6 @@ def problems(stack: config.Stack, cluster: ClusterKind[Any]) -> Iterator[str]:
             "a user project, for OpenShift monitors no other with `monitoring.prometheus: "
             "openshift`",
         )
-
-
-def asked_seconds(asked: config.Monitoring) -> float:
-    return asked.alerts.ttft_seconds if asked.alerts else 0.0
 
 
 def monitors(pool: str, service: str) -> Monitors:

@@ -84,6 +84,8 @@ class Pool:
     """What this endpoint picker has to be told beyond what all are."""
     replicas: int
     """Of the endpoint picker; one of them picks."""
+    traces: Mapping[str, str]
+    """Its environment for sending traces; empty where none are made."""
     picker_config: str
     """EndpointPickerConfig as YAML."""
     reads_tokenizer: bool
@@ -172,6 +174,7 @@ class Role:
     labels: Mapping[str, str]
     """Of the pods that requests are sent to, and of no others."""
     replicas: int
+    """At most, where their number changes by itself."""
     nodes: int
     """Pods of one replica: a leader, which is sent requests, and its workers."""
     port: int
@@ -206,6 +209,22 @@ class Role:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """How many replicas there are, by what they have to do."""
+
+    by: str
+    least: int
+    most: int
+    server: str
+    """URL of the Prometheus that is asked; empty where an adapter asks."""
+    targets: Mapping[str, int]
+    """Query -> what each replica is to have of it at most."""
+    adapted: Mapping[str, int]
+    """The same by names of metrics that pods have for an adapter."""
+    settle_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Service:
     """The pods that serve one model, and what all of them have in common."""
 
@@ -233,6 +252,8 @@ class Service:
     account: str
     user: int | None
     """Of its pods; None where the cluster assigns them one."""
+    scaling: Scaling | None
+    """None where there are always as many replicas."""
     startup_seconds: int
     deadline_seconds: int
     """How long a rollout may take before it counts as failed."""

@@ -10,11 +10,13 @@ from stack import (
     releases,
     roles,
     routing,
+    scaling,
     scheduling,
     servers,
     services,
     size_checks,
     sizing,
+    tracing,
 )
 from stack.charts import Chart
 from stack.checks import LABEL
@@ -53,6 +55,7 @@ def plan(
     kind = clusters[stack.cluster.kind]
     gateway = gateways[stack.gateway.provider]
     asked, stack, ground = stack, *sizing.sized(stack, release, kind.nodes)
+    ground = tracing.traced(stack, ground)
     target, nodes = ground.target, ground.nodes
     made_secret = HF_TOKEN_SECRET if "hfToken" in secrets else None
     hf_token_secret = stack.names.hf_token_secret or made_secret
@@ -72,6 +75,8 @@ def plan(
             *checks.claims(stack, target),
             *routing.problems(stack, release),
             *monitoring.problems(stack, kind),
+            *scaling.problems(stack),
+            *tracing.problems(stack, release),
         ]
     )
     _refuse(size_checks.problems(stack, ground))
@@ -149,6 +154,7 @@ def _model(
             image=release.endpoint_picker,
             args=release.picker_args,
             replicas=model.scheduler.replicas,
+            traces=tracing.environment(stack.tracing, "endpoint-picker") if stack.tracing else {},
             picker_config=scheduling.picker_config(
                 model, release, f"http://{dns(service, namespace)}:{servers.PORT}"
             ),
@@ -171,6 +177,7 @@ def _model(
             labels=serving,
             hf_token_secret=hf_token_secret,
             user=user,
+            scaling=scaling.scaling(model, stack, pool),
         ),
         monitors=monitoring.monitors(pool, service),
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from stack import config, roles, servers, sizing, sources
 from stack.ground import Ground
-from stack.plan import Claim, DeviceClaim, Files, Role, RoutingProxy, Service
+from stack.plan import Claim, DeviceClaim, Files, Role, RoutingProxy, Scaling, Service
 from stack.releases import Release
 from stack.roles import Asked
 
@@ -21,6 +21,7 @@ def service(
     labels: Mapping[str, str],
     hf_token_secret: str | None,
     user: int | None,
+    scaling: Scaling | None,
 ) -> Service:
     """`labels` are what the model's pool selects by."""
     target, release = ground.target, ground.release
@@ -46,6 +47,7 @@ def service(
         pods=model.pods,
         account=model.pods.service_account or name,
         user=user,
+        scaling=scaling,
         startup_seconds=startup,
         deadline_seconds=startup + MARGIN_SECONDS,
     )
@@ -67,7 +69,7 @@ def _role(
         name=one.role,
         workload=f"{name}-{one.role}",
         labels={**labels, "llm-d.ai/role": one.role},
-        replicas=one.replicas,
+        replicas=_most(one, model),
         nodes=one.parallel.nodes,
         port=port,
         args=servers.arguments(model, one, ground, port=port),
@@ -81,6 +83,12 @@ def _role(
         proxy=_proxy(ground.release) if proxied else None,
         max_unavailable=_max_unavailable(model.pods.max_unavailable, one.replicas),
     )
+
+
+def _most(one: Asked, model: config.Model) -> int:
+    if one.role == "decode" and model.autoscaling:
+        return model.autoscaling.max_replicas
+    return one.replicas
 
 
 def _amounts(

@@ -9,6 +9,7 @@ from typing import Any
 
 from stack.picker_metrics import PickerMetrics
 from stack.plan import Alerts, Model
+from telemetry.panels import SERVER_ERRORS
 
 RUNBOOK = "docs/alerts.md"
 BURN_RATES = ((14.4, "1h", "5m", "critical"), (6.0, "6h", "30m", "warning"))
@@ -57,12 +58,17 @@ def alerts(model: Model, picker: PickerMetrics, asked: Alerts) -> Iterator[Alert
             severity="warning",
             summary="the endpoint picker finds no pod for some requests",
         )
-    errors = f"sum by (namespace, pool) (rate({picker.errors}{{{scope}}}[5m]))"
+    none = f"0 * max by (namespace, pool) ({picker.ready}{{{scope}}})"
     requests = f"sum by (namespace, pool) (rate({picker.requests}{{{scope}}}[5m]))"
+    errors = " + ".join(
+        f"(sum by (namespace, pool) (rate({counter}[5m])) or {none})"
+        # What a model server answers with is nothing that the endpoint picker counts.
+        for counter in (f"{picker.errors}{{{scope}}}", f'{SERVER_ERRORS}{{{scope},status="5xx"}}')
+    )
     yield Alert(
         name="RequestErrors",
-        # Requests that are refused are errors and not counted as requests.
-        expr=f"clamp_max({errors} / ({requests} or 0 * {errors}), 1) > {asked.error_share:g}",
+        # Requests that are refused are errors and not counted as requests: more than all may fail.
+        expr=f"clamp_max(({errors}) / ({requests} or {none}), 1) > {asked.error_share:g}",
         wait="2m",
         severity="critical",
         summary=f"more than {asked.error_share:.0%} of the requests fail",

@@ -8,6 +8,9 @@ SCOPE = 'namespace="$namespace",pool=~"$pool"'
 RATE = "$__rate_interval"
 """Grafana's word for the shortest window that holds enough samples."""
 
+SERVER_ERRORS = "http_requests_total"
+"""vLLM's answers, by `handler` and by class of their `status`, such as `5xx`."""
+
 
 class Unit(StrEnum):
     """As Grafana calls them."""

@@ -63,6 +63,8 @@ class Release:
     """Whether its vLLM lays a replica out over machines by itself, as it does since 0.12."""
     reserves_graphs: bool = False
     """Whether its vLLM takes CUDA graphs off the cache, as it does since 0.21."""
+    traces: bool = True
+    """Whether its model servers send traces, which their images need a library for."""
     feature_gates: frozenset[str]
     """What the endpoint picker does only when told to."""
 

@@ -46,4 +46,5 @@ RELEASE = Release(
     plugins=EXTENSION_1_2 | SCHEDULER_0_4,
     feature_gates=frozenset({"flowControl"}),
     spans_nodes=False,
+    traces=False,
 )

@@ -1,7 +1,7 @@
 """Failure and saturation: what broke, and what is about to."""
 
 from stack.picker_metrics import PickerMetrics
-from telemetry.panels import RATE, SCOPE, Board, Panel, Query, Unit, rate
+from telemetry.panels import RATE, SCOPE, SERVER_ERRORS, Board, Panel, Query, Unit, rate
 
 FRONT = 'namespace="$namespace",role="gateway"'
 
@@ -39,11 +39,22 @@ def board(picker: PickerMetrics) -> Board:
                 needs="the gateway `standalone`",
             ),
             Panel(
-                title="Errors by kind",
-                says="As the endpoint picker names them; none where nothing has failed.",
+                title="Answers of model servers",
+                says="By class; the endpoint picker does not count a server's own failures, 5xx.",
+                unit=Unit.REQUESTS,
+                queries=(
+                    Query(
+                        rate(SERVER_ERRORS, by="status", scope=f'{SCOPE},handler=~"/v1/.*"'),
+                        "{{status}}",
+                    ),
+                ),
+            ),
+            Panel(
+                title="Refused, by kind",
+                says="As the endpoint picker names it; none where nothing was refused.",
                 unit=Unit.REQUESTS,
                 queries=(Query(rate(picker.errors, by="error_code"), "{{error_code}}"),),
-                needs="an error since the endpoint picker's start",
+                needs="a request that the endpoint picker refused",
             ),
             Panel(
                 title="Answers by how they ended",

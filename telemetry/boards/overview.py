@@ -1,11 +1,23 @@
 """For a person who serves models: what users see, and what will make it worse."""
 
 from stack.picker_metrics import PickerMetrics
-from telemetry.panels import SCOPE, Board, Panel, Query, Unit, filled, quantiles, rate
+from telemetry.panels import (
+    SCOPE,
+    SERVER_ERRORS,
+    Board,
+    Panel,
+    Query,
+    Unit,
+    filled,
+    quantiles,
+    rate,
+)
 
 
 def board(picker: PickerMetrics) -> Board:
     requests = rate(picker.requests, by="pool")
+    refused = filled(rate(picker.errors, by="pool"), requests)
+    failed = filled(rate(SERVER_ERRORS, by="pool", scope=f'{SCOPE},status="5xx"'), requests)
     return Board(
         name="overview",
         title="llm-d: overview",
@@ -18,11 +30,11 @@ def board(picker: PickerMetrics) -> Board:
             ),
             Panel(
                 title="Errors",
-                says="Share of requests that were refused or failed.",
+                says="Share of requests that the endpoint picker refused or a server failed.",
                 unit=Unit.SHARE,
                 queries=(
                     Query(
-                        f"{filled(rate(picker.errors, by='pool'), requests)} / {requests}",
+                        f"({refused} + {failed}) / {requests}",
                         "{{pool}}",
                     ),
                 ),

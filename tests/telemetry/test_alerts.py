@@ -43,7 +43,8 @@ def series(name: str, **labels: str) -> str:
 DECODE = {"role": "decode", "pod": "a"}
 READY = series("inference_pool_ready_pods", role="endpoint-picker")
 REQUESTS = series("inference_objective_request_total")
-ERRORS = series("inference_objective_request_error_total", error_code="ModelServerError")
+ERRORS = series("inference_objective_request_error_total", error_code="BadRequest")
+FAILED = series("http_requests_total", handler="/v1/completions", status="5xx", role="decode")
 FIRST = "vllm:time_to_first_token_seconds_bucket"
 WELL: Mapping[str, str] = {
     READY: "3x400",
@@ -90,6 +91,12 @@ FAULTS = (
     Fault(
         alert="RequestErrors",
         changes={ERRORS: "0+60x400", REQUESTS: "0x400"},
+        fires="4m",
+        not_yet="1m",
+    ),
+    Fault(
+        alert="RequestErrors",
+        changes={ERRORS: "", FAILED: "0+60x400"},
         fires="4m",
         not_yet="1m",
     ),
