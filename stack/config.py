@@ -222,15 +222,6 @@ class Autoscaling(Section):
     """How long fewer have to be enough before there are fewer."""
 
 
-class Tracing(Section):
-    """Traces of requests, from the endpoint picker and the model servers."""
-
-    endpoint: Annotated[str, Field(pattern=r"^https?://[\w.-]+(:\d+)?$")]
-    """Of an OpenTelemetry collector, for OTLP over gRPC: `http://collector.observability:4317`."""
-    share: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Of the requests, that are traced where whoever sent them has not decided."""
-
-
 class Model(Section):
     name: ServedName
     """What requests ask for; where no `source` says another, its Hugging Face repository."""
@@ -302,6 +293,15 @@ class Alerts(Section):
     """Requests that may wait in each replica."""
 
 
+class Tracing(Section):
+    """Traces of requests, from the endpoint picker and the model servers."""
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://[\w.-]+(:\d+)?$")]
+    """Of an OpenTelemetry collector, for OTLP over gRPC: `http://collector.observability:4317`."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Of the requests, that are traced where whoever sent them has not decided."""
+
+
 class Monitoring(Section):
     """What is scraped by whom, and what is made of it."""
 
@@ -319,6 +319,8 @@ class Monitoring(Section):
     grafana_secret: ObjectName | None = None
     """A Secret in `llm-d-monitoring` with Grafana's `admin-user` and `admin-password`; left out,
     one is made, with a password by chance."""
+    tracing: Tracing | None = None
+    """Where traces of requests go; left out, none are made."""
     storage: Quantity | None = None
     """Of a Prometheus that is installed; left out, it forgets when its pod goes."""
     retention: Annotated[str, Field(pattern=r"^[1-9]\d*[hdwy]$")] = "15d"
@@ -355,8 +357,6 @@ class Stack(Section):
     """What the stack serves."""
     monitoring: Monitoring = Monitoring()
     """What is scraped, by whom, and what is made of it."""
-    tracing: Tracing | None = None
-    """Where traces of requests go; left out, none are made."""
     names: Names = Names()
     """What the stack's objects are called, and where they live."""
 

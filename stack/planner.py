@@ -154,7 +154,7 @@ def _model(
             image=release.endpoint_picker,
             args=release.picker_args,
             replicas=model.scheduler.replicas,
-            traces=tracing.environment(stack.tracing, "endpoint-picker") if stack.tracing else {},
+            traces=tracing.of_picker(stack),
             picker_config=scheduling.picker_config(
                 model, release, f"http://{dns(service, namespace)}:{servers.PORT}"
             ),

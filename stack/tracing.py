@@ -12,10 +12,11 @@ FLAG = "--otlp-traces-endpoint"
 
 
 def problems(stack: config.Stack, release: Release) -> Iterator[str]:
-    if stack.tracing and not release.traces:
+    asked = stack.monitoring.tracing
+    if asked and not release.traces:
         yield wrong(
-            "tracing.endpoint",
-            stack.tracing.endpoint,
+            "monitoring.tracing.endpoint",
+            asked.endpoint,
             f"left out with release {stack.release}, whose model servers have no tracing; "
             "use release v0.5 or later",
         )
@@ -23,7 +24,7 @@ def problems(stack: config.Stack, release: Release) -> Iterator[str]:
 
 def traced(stack: config.Stack, ground: Ground) -> Ground:
     """With model servers that send traces, as far as a stack's file has them do so."""
-    asked = stack.tracing
+    asked = stack.monitoring.tracing
     if not asked or ground.target.server != "vllm":
         return ground
     server = ground.server
@@ -34,6 +35,12 @@ def traced(stack: config.Stack, ground: Ground) -> Ground:
     )
     servers = {**ground.release.servers, ground.hardware: told}
     return replace(ground, release=replace(ground.release, servers=servers))
+
+
+def of_picker(stack: config.Stack) -> Mapping[str, str]:
+    """Environment of an endpoint picker; empty where it makes no traces."""
+    asked = stack.monitoring.tracing
+    return environment(asked, "endpoint-picker") if asked else {}
 
 
 def environment(asked: config.Tracing, service: str) -> Mapping[str, str]:

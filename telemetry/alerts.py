@@ -15,7 +15,7 @@ RUNBOOK = "docs/alerts.md"
 BURN_RATES = ((14.4, "1h", "5m", "critical"), (6.0, "6h", "30m", "warning"))
 """Times the objective's budget, seen over a long window and still over a short one: of a month's
 budget these spend 2 % and 5 % before they are told of."""
-FULL = 0.95
+FULL = 0.9
 """Of a KV cache: the next long request does not fit."""
 RESTARTS = 2
 
@@ -95,8 +95,10 @@ def alerts(model: Model, picker: PickerMetrics, asked: Alerts) -> Iterator[Alert
     )
     yield Alert(
         name="KvCacheFull",
-        expr=f"avg by (namespace, pool) (vllm:kv_cache_usage_perc{{{scope}}}) > {FULL}",
-        wait="5m",
+        # It goes up and down with every request that ends.
+        expr="avg by (namespace, pool) "
+        f"(avg_over_time(vllm:kv_cache_usage_perc{{{scope}}}[5m])) > {FULL}",
+        wait="2m",
         severity="warning",
         summary="the pool's KV caches are full: requests wait, or are begun again",
     )

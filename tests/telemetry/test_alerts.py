@@ -123,8 +123,8 @@ FAULTS = (
     Fault(
         alert="KvCacheFull",
         changes={series("vllm:kv_cache_usage_perc", **DECODE): "0.99x400"},
-        fires="5m",
-        not_yet="4m",
+        fires="2m",
+        not_yet="1m",
     ),
     Fault(
         alert="PodRestarts",

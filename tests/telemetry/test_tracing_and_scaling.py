@@ -41,7 +41,7 @@ def of(found: list[Made], kind: str) -> list[dict[str, Any]]:
 
 
 def test_endpoint_picker_and_model_servers_send_their_traces(deploy: Deploy) -> None:
-    found = made(deploy, tracing={"endpoint": ENDPOINT, "share": 0.5})
+    found = made(deploy, monitoring={"tracing": {"endpoint": ENDPOINT, "share": 0.5}})
     picker, server = container(found, "epp"), container(found, "vllm")
 
     assert "--tracing=true" in picker["args"]
@@ -63,16 +63,18 @@ def test_a_stack_that_does_not_say_so_sends_none(deploy: Deploy) -> None:
 
 
 def test_the_simulator_is_told_of_no_traces(deploy: Deploy) -> None:
-    found = made(deploy, hardware="simulated", tracing={"endpoint": ENDPOINT})
+    found = made(deploy, hardware="simulated", monitoring={"tracing": {"endpoint": ENDPOINT}})
 
     assert "--tracing=true" in container(found, "epp")["args"]
     assert not [one for one in container(found, "vllm")["args"] if "otlp" in one]
 
 
 def test_a_release_whose_servers_have_no_tracing_refuses_it() -> None:
-    [problem] = told(release="v0.4", tracing={"endpoint": ENDPOINT})
+    [problem] = told(release="v0.4", monitoring={"tracing": {"endpoint": ENDPOINT}})
 
-    assert problem.startswith(f"`tracing.endpoint` is `{ENDPOINT}`, expected left out with release")
+    assert problem.startswith(
+        f"`monitoring.tracing.endpoint` is `{ENDPOINT}`, expected left out with release"
+    )
 
 
 SCALED = {**MODEL, "autoscaling": {"maxReplicas": 6, "waiting": 3, "running": 20}}
