@@ -51,7 +51,7 @@ def said(count: int) -> dict[str, Any]:
         },
         "hardware": "simulated",
         "models": [{"name": f"someone/model-{one}", "id": f"m{one}"} for one in range(count)],
-        "monitoring": {"prometheus": "operator"},
+        "monitoring": {"prometheus": "install"},
     }
 
 

@@ -36,7 +36,7 @@ def endpoints(
         "objects": {model.name: objects(plan, model) for model in plan.models},
         "portForwardCommand": port_forward(plan, kubeconfig, context),
         "smokeTestCommand": f"make smoke STACK={plan.name}",
-        "monitoring": monitoring and seen(monitoring, kubeconfig, context),
+        "monitoring": monitoring and seen(plan.name, monitoring, kubeconfig, context),
         "exampleRequest": url.apply(lambda known: example(known, first)),
     }
 
@@ -67,11 +67,14 @@ def objects(plan: Plan, model: Model) -> dict[str, Any]:
     }
 
 
-def seen(made: Monitoring, kubeconfig: str | None, context: str) -> dict[str, Any]:
+def seen(stack: str, made: Monitoring, kubeconfig: str | None, context: str) -> dict[str, Any]:
     """Where metrics are looked at, and by which command one gets there."""
     monitoring = made.monitoring
     if made.prometheus_url is not None:
-        return {"prometheusUrl": made.prometheus_url}
+        return {
+            "prometheusUrl": made.prometheus_url,
+            "dashboardCommand": f"make dashboard STACK={stack}",
+        }
     if not monitoring.grafana:
         return {}
     kubectl = [*_kubectl(kubeconfig, context), "--namespace", monitoring.home]

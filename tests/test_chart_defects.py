@@ -714,7 +714,7 @@ def test_d15_d16_nothing_here_is_fetched_from_a_branch_or_sends_a_reader_to_one(
         "see https://github.com/llm-d/llm-d/tree/main/guides/benchmark/templates\n"
     )
     kinds = ("*.md", "docs/**/*.md", "Pulumi*.yaml", "Makefile")
-    packages = ("bench", "components", "embedded", "smoke", "stack", "tools")
+    packages = ("bench", "components", "embedded", "smoke", "stack", "telemetry", "tools")
     read = [
         *(file for kind in kinds for file in ROOT.glob(kind)),
         *(file for package in packages for file in (ROOT / package).rglob("*.py")),

@@ -25,6 +25,7 @@ def _how(outputs: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {outputs['exampleRequest']}"
     yield ""
     monitoring: Mapping[str, Any] = outputs.get("monitoring") or {}
-    if seen := monitoring.get("prometheusUrl"):
-        yield f"Prometheus answers at {seen}; draw what it has seen: make dashboard"
+    if at := monitoring.get("prometheusUrl"):
+        yield f"Prometheus answers at {at}"
+        yield f"Draw what it has seen: {monitoring['dashboardCommand']}"
     yield f"Ask it hop by hop, and hear what is wrong: {outputs['smokeTestCommand']}"

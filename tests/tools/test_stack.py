@@ -109,6 +109,30 @@ def test_a_stack_that_is_up_is_told_with_the_whole_command_to_ask_it() -> None:
     )
 
 
+def test_a_stack_with_a_prometheus_says_where_it_is_and_how_to_look_at_it() -> None:
+    seen = {
+        "prometheusUrl": "http://127.64.0.9:9091",
+        "dashboardCommand": "make dashboard STACK=mine",
+    }
+
+    assert told(OUTPUTS | {"monitoring": seen}).splitlines()[-3:] == [
+        "Prometheus answers at http://127.64.0.9:9091",
+        "Draw what it has seen: make dashboard STACK=mine",
+        "Ask it hop by hop, and hear what is wrong: make smoke STACK=mine",
+    ]
+
+
+def test_monitoring_for_once_is_not_written_into_the_stacks_own_file(tmp_path: Path) -> None:
+    there = places(tmp_path, "config: {}\nencryptionsalt: v1:x\n")
+    pulumi = stack.Pulumi("mine", there)
+
+    words = pulumi.with_monitoring()
+
+    assert words == ("--config-path", "--config", "llm-d:monitoring.prometheus=install")
+    assert pulumi.file != there.root / "Pulumi.mine.yaml"
+    assert pulumi.file.read_text() == "config: {}\nencryptionsalt: v1:x\n"
+
+
 def test_where_only_a_port_forward_leads_in_that_comes_first() -> None:
     lines = told(OUTPUTS | {"gatewayUrls": {"Qwen/Qwen3-0.6B": None}}).splitlines()
 
