@@ -106,6 +106,7 @@ def monitoring(
         return None
     install = asked.prometheus == "install"
     namespace = stack.names.namespace
+    interval = asked.scrape_interval or ("5s" if cluster.is_local else "30s")
     has_grafana = install and not cluster.is_local
     return Monitoring(
         namespace=namespace,
@@ -117,14 +118,14 @@ def monitoring(
         crds=Crds(name="monitors", bundle=CRDS, adopt=False)
         if install and cluster.is_local
         else None,
-        chart=_chart(asked, nodes) if has_grafana else None,
+        chart=_chart(asked, interval, nodes) if has_grafana else None,
         own=_own(cluster.service_type, user) if install and cluster.is_local else None,
         grafana=Grafana(service=f"{RELEASE}-grafana", secret=asked.grafana_secret or GRAFANA_SECRET)
         if has_grafana
         else None,
         makes_password=has_grafana and not asked.grafana_secret,
-        interval=asked.scrape_interval,
-        timeout=min(asked.scrape_interval, "10s", key=_seconds),
+        interval=interval,
+        timeout=min(interval, "10s", key=_seconds),
         retention=asked.retention,
         labels=asked.labels,
         front_monitor=f"{front.name}-podmonitor",
@@ -163,13 +164,13 @@ def _own(service_type: ServiceType, user: int | None) -> OwnPrometheus:
     )
 
 
-def _chart(asked: config.Monitoring, nodes: config.Nodes | None) -> Chart:
+def _chart(asked: config.Monitoring, interval: str, nodes: config.Nodes | None) -> Chart:
     return Chart(
         name=RELEASE,
         namespace=HOME,
         chart=CHART,
         version=CHART_VERSION,
-        values=chart_values(asked, is_small(nodes)),
+        values=chart_values(asked, interval, is_small(nodes)),
     )
 
 
@@ -177,7 +178,7 @@ def is_small(nodes: config.Nodes | None) -> bool:
     return nodes is not None and nodes.count * quantity.parse(nodes.cpu) <= SMALL_CLUSTER
 
 
-def chart_values(asked: config.Monitoring, small: bool) -> dict[str, Any]:  # noqa: FBT001 - a size
+def chart_values(asked: config.Monitoring, interval: str, small: bool) -> dict[str, Any]:  # noqa: FBT001 - a size
     """What differs from the chart's own values, and why."""
     size: Mapping[str, str] = (
         {"cpu": "250m", "memory": "1Gi"} if small else {"cpu": "1", "memory": "4Gi"}
@@ -187,7 +188,7 @@ def chart_values(asked: config.Monitoring, small: bool) -> dict[str, Any]:  # no
         "podMonitorSelectorNilUsesHelmValues": False,
         "serviceMonitorSelectorNilUsesHelmValues": False,
         "ruleSelectorNilUsesHelmValues": False,
-        "scrapeInterval": asked.scrape_interval,
+        "scrapeInterval": interval,
         "retention": asked.retention,
         "resources": {"requests": dict(size)},
         # Reading a long log again after a crash may take longer than the operator's minute.

@@ -1,4 +1,4 @@
-"""A stack with its own Prometheus: real metrics, every query, and each alert over its fault. 5 min.
+"""A stack with its own Prometheus: real metrics, every query, and each alert over its fault. 8 min.
 
 One stack for all, in the order in which they stand here; each leaves it as it was.
 """
