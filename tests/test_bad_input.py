@@ -116,10 +116,10 @@ def test_every_problem_is_told_at_once() -> None:
         (
             {"llm-d:models": [{"name": "a/b", "replica": 2}]},
             (
-                "`models[0].replica` is not a known key, expected adapters, aliases, args, claim, "
-                "dataParallel, dtype, env, gated, id, image, kvCache, kvCacheDtype, maxModelLen, "
-                "name, nodes, objectives, pods, prefill, quantization, replicas, resources, "
-                "scheduler, shape, sizing, source, storage, tensorParallel; did you mean "
+                "`models[0].replica` is not a known key, expected adapters, aliases, args, "
+                "autoscaling, claim, dataParallel, dtype, env, gated, id, image, kvCache, "
+                "kvCacheDtype, maxModelLen, name, nodes, objectives, pods, prefill, quantization, "
+                "replicas, resources, scheduler, shape, sizing, source, storage, tensorParallel; did you mean "
                 "`replicas`?"
             ),
         ),
