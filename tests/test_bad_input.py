@@ -119,7 +119,8 @@ def test_every_problem_is_told_at_once() -> None:
                 "`models[0].replica` is not a known key, expected adapters, aliases, args, "
                 "autoscaling, claim, dataParallel, dtype, env, gated, id, image, kvCache, "
                 "kvCacheDtype, maxModelLen, name, nodes, objectives, pods, prefill, quantization, "
-                "replicas, resources, scheduler, shape, sizing, source, storage, tensorParallel; did you mean "
+                "replicas, resources, scheduler, shape, sizing, source, storage, tensorParallel; "
+                "did you mean "
                 "`replicas`?"
             ),
         ),
