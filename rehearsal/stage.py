@@ -62,8 +62,8 @@ def bundles(plan: Plan, release: Mapping[str, CrdBundle]) -> Iterator[CrdBundle]
 
     `release` are the stack's release's.
     """
-    installed = {one.name for one in plan.gateway.crds if not one.adopt}
-    theirs = {**release, **{one.name: one.bundle for one in plan.gateway.crds}}
+    installed = {one.name for one in plan.providers.crds if not one.adopt}
+    theirs = {**release, **{one.name: one.bundle for one in plan.providers.crds}}
     yield from (bundle for name, bundle in theirs.items() if name not in installed)
     if any(model.monitors for model in plan.models):
         yield PROMETHEUS_OPERATOR

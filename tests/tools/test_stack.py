@@ -10,7 +10,8 @@ from tools.places import Places
 from tools.telling import told
 
 OUTPUTS = {
-    "gatewayUrls": {"Qwen/Qwen3-0.6B": "http://127.64.0.9:8081"},
+    "models": ["Qwen/Qwen3-0.6B"],
+    "gatewayUrl": "http://127.64.0.9:8081",
     "portForwardCommand": "kubectl port-forward service/gateway 8000:8081",
     "exampleRequest": "curl --silent http://127.64.0.9:8081/v1/chat/completions",
     "smokeTestCommand": "make smoke STACK=mine",
@@ -93,7 +94,7 @@ def test_a_stack_that_is_up_is_told_with_the_whole_command_to_ask_it() -> None:
 
 
 def test_where_only_a_port_forward_leads_in_that_comes_first() -> None:
-    lines = told(OUTPUTS | {"gatewayUrls": {"Qwen/Qwen3-0.6B": None}}).splitlines()
+    lines = told(OUTPUTS | {"gatewayUrl": None}).splitlines()
 
     assert lines[0] == "Qwen/Qwen3-0.6B answers inside the cluster"
     assert lines[2:4] == [
