@@ -161,6 +161,8 @@ def test_the_proxy_is_an_envoy_that_istiod_has_told_what_to_serve(serving: Clust
 
     # What an Envoy does not know, it refuses as a whole, and says so.
     assert "rejected" not in log.read_text()
+    given = {one["name"]: one.get("value") for one in pod["spec"]["containers"][0]["env"]}
+    assert given[istio.EXTENSION] == "true", "what the chart says of the mesh counts here too"
 
 
 @pytest.mark.parametrize("prompt", ["hello", LONG], ids=["short", "long"])
