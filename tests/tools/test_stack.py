@@ -52,6 +52,21 @@ def test_another_stack_does_not(said: str, tmp_path: Path) -> None:
     assert not stack.has_own_cluster("mine", places(tmp_path, said))
 
 
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ("config:\n  llm-d:gateway:\n    provider: istio\n", {"istio"}),
+        ('config:\n  llm-d:gateway: {service: ClusterIP, "provider": "istio"}\n', {"istio"}),
+        ("config:\n  llm-d:gateway: {provider: gke}\n  x: {provider: file}\n", {"gke", "file"}),
+        ("config:\n  # provider: istio\n  llm-d:gateway: {}\n", set[str]()),
+    ],
+)
+def test_a_stacks_gateway_is_known_before_anything_is_installed(
+    said: str, named: set[str], tmp_path: Path
+) -> None:
+    assert stack.gateways("mine", places(tmp_path, said)) == named
+
+
 def pending(kind: str, name: str, operation: str = "creating") -> dict[str, Any]:
     inputs = {"metadata": {"namespace": "shop", "name": name}}
     return {"type": operation, "resource": {"urn": name, "type": kind, "inputs": inputs}}
