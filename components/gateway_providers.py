@@ -41,14 +41,14 @@ class GatewayProviders(pulumi.ComponentResource):
 def install(
     name: str, chart: Chart, before: Sequence[pulumi.Resource], *, parent: pulumi.Resource
 ) -> k8s.helm.v3.Release:
-    source = k8s.helm.v3.RepositoryOptsArgs(repo=chart.repository) if chart.repository else None
+    options = k8s.helm.v3.RepositoryOptsArgs(repo=chart.repository) if chart.repository else None
     return k8s.helm.v3.Release(
         f"{name}-{chart.name}",
         name=chart.name,
         namespace=chart.namespace,
-        chart=chart.chart,
-        repository_opts=source,
-        version=chart.version,
+        chart=chart.path or chart.chart,
+        repository_opts=None if chart.path else options,
+        version=None if chart.path else chart.version,
         values=dict(chart.values),
         skip_crds=chart.without_definitions,
         timeout=CHART_SECONDS,

@@ -15,6 +15,8 @@ class Chart:
     """`oci://` and all, or its name in the repository."""
     repository: str | None = None
     version: str
+    path: str | None = None
+    """Of the chart itself, where it does not come from its publisher."""
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
     without_definitions: bool = False
     """Whether those that it would install are somebody else's to install."""

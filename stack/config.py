@@ -130,6 +130,9 @@ class Gateway(Section):
     """What stands in front of the pools."""
     control_plane: Install | None = None
     """Who installs what makes Gateways work; left out, whoever the provider belongs to."""
+    charts: str | None = None
+    """A folder that has the charts of what is installed, each as `<name>.tgz`; left out, they come
+    from their publishers."""
     service: Literal["ClusterIP", "NodePort", "LoadBalancer"] | None = None
     """How its Service is reached; left out, what the kind of cluster can do."""
     crds: Crds = Crds()
@@ -139,6 +142,8 @@ class Gateway(Section):
     """Of one of its proxies."""
     host: HostName | None = None
     """That requests have to name; left out, any."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """At which it takes requests; left out, 80, or 443 with `tls`."""
     timeout: Annotated[str, Field(pattern=r"^[1-9]\d{0,6}[smh]$")] | None = None
     """How long a whole answer may take; left out, as long as the provider lets it."""
     tls: Tls | None = None

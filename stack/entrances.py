@@ -1,6 +1,7 @@
 """What stands in front of the pools where a Gateway does: from a stack's words to the plan."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from stack import conditions, config, routing, servers
 from stack.charts import Chart
@@ -22,6 +23,7 @@ from stack.releases import Release
 REQUESTS = {"cpu": "100m", "memory": "128Mi"}
 """Of one Envoy; at 20 requests/s it takes a tenth of a core."""
 LIMITS = {"memory": "1Gi"}
+LOCAL_PORT = 8080
 READERS = 2
 """No request gets past them: one goes on while the other is away."""
 READER_REQUESTS = {"cpu": "50m", "memory": "64Mi"}
@@ -85,17 +87,20 @@ def gateway(
     *,
     pools: Mapping[str, str],
     platform: Platform,
-    balanced: bool,
+    is_local: bool,
     user: int | None,
 ) -> Gateway:
-    """`pools` are by model. `balanced` says whether a load balancer's address is sure to come."""
+    """`pools` are by model. `is_local` says whether the cluster's load balancer is this machine's."""
+    # The first thousand are for a machine's administrator alone.
+    port = LOCAL_PORT if is_local else 443 if ask.settings.tls else 80
     made, tls, waits = provider.entrance(ask), ask.settings.tls, ask.settings.wait
     plane = provider.control_plane(ask.version, platform)
-    waited = ask.service_type is ServiceType.LOAD_BALANCER and not balanced
+    waited = ask.service_type is ServiceType.LOAD_BALANCER and not (is_local or platform.balances)
     return Gateway(
         name=ask.name,
         namespace=ask.namespace,
         gateway_class=made.gateway_class,
+        port=stack.gateway.port or port,
         makes_class=plane.controller if made.makes_class else None,
         host=stack.gateway.host,
         tls_secret=tls.secret if tls else None,
@@ -207,9 +212,14 @@ def _rules(
             )
 
 
-def charts(said: config.Gateway, plane: ControlPlane) -> tuple[Chart, ...]:
+def charts(
+    said: config.Gateway, plane: ControlPlane, cluster: ClusterKind[config.Cluster]
+) -> Iterator[Chart]:
     """Of the control plane, where the stack installs it; left out, it does."""
-    return plane.charts if said.control_plane in {None, True} else ()
+    if said.control_plane in {None, True}:
+        for chart in plane.charts:
+            folder = said.charts or cluster.charts
+            yield replace(chart, path=f"{folder}/{chart.name}.tgz" if folder else None)
 
 
 def adopted(
@@ -237,6 +247,7 @@ def problems(
         Offer.JWT: said.jwt and "given",
         Offer.RATE_LIMIT: said.rate_limit and "given",
         Offer.TIMEOUT: said.timeout,
+        Offer.PORT: said.port,
         Offer.SEVERAL: f"{len(stack.models)} of them" if len(stack.models) > 1 else None,
     }
     for offer, value in asked.items():
@@ -270,6 +281,13 @@ def _of_provider(
             said.provider,
             f"one that can be installed: this one comes with {provider.platform}; if the cluster "
             f"is one, say `cluster.platform: {provider.platform}`",
+        )
+    if said.control_plane in {None, True} and cluster.is_local and provider.simulated:
+        yield wrong(
+            "gateway.provider",
+            said.provider,
+            f"one that runs on a cluster of this machine: {provider.simulated}; `make rehearse` "
+            "tries it without, and `gateway.controlPlane: false` deploys it so",
         )
     if said.service and ServiceType(said.service) not in provider.service_types:
         yield wrong(

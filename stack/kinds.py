@@ -86,6 +86,7 @@ class Offer(StrEnum):
     JWT = "gateway.jwt"
     RATE_LIMIT = "gateway.rateLimit"
     TIMEOUT = "gateway.timeout"
+    PORT = "gateway.port"
     SEVERAL = "models"
     """It finds out from a request's body which model is asked for."""
 
@@ -230,5 +231,7 @@ class ClusterKind(Generic[Settings]):
     """Of a gateway's Service where the stack file does not say."""
     platform: Callable[[Settings], Platform] = _plain
     """Whose Kubernetes it is."""
+    charts: str | None = None
+    """Folder of the charts that can be installed there, from the project's root."""
     is_local: bool = False
     """Whether its load balancer is this machine's loopback, so that nothing of it is public."""

@@ -189,6 +189,8 @@ class Gateway:
     name: str
     namespace: str
     gateway_class: str
+    port: int
+    """At which requests come in."""
     makes_class: str | None
     """Name of its controller, where the class is the stack's."""
     host: str | None
@@ -210,10 +212,6 @@ class Gateway:
     reader: BodyReader | None
     route: Manifest | None
     """What makes it public where the cluster has a router of its own."""
-
-    @property
-    def port(self) -> int:
-        return 443 if self.is_secure else 80
 
     @property
     def is_secure(self) -> bool:

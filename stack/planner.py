@@ -231,7 +231,7 @@ def _entrance(
                 kind,
                 pools=_pools(models),
                 platform=platform,
-                balanced=cluster.is_local or platform.balances,
+                is_local=cluster.is_local,
                 user=_user(stack, cluster),
             )
         case _:

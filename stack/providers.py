@@ -23,7 +23,7 @@ def providers(
         plane = gateway.control_plane(
             release.gateways.get(stack.gateway.provider, ""), cluster.platform(stack.cluster)
         )
-        charts = [*entrances.charts(stack.gateway, plane), *charts]
+        charts = [*entrances.charts(stack.gateway, plane, cluster), *charts]
         adopted = entrances.adopted(stack.gateway, plane, entrance)
     return Providers(
         gateway=stack.gateway.provider,

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_bad_input import SHAPE, STACK, front_of, planned, told
 
+from components import outputs
 from stack import config, routing
 from stack.plan import Model
 

@@ -268,6 +268,7 @@ KIND = Standalone(
         Offer.API_KEYS: OWN,
         Offer.JWT: OWN,
         Offer.RATE_LIMIT: OWN,
+        Offer.PORT: f"its Envoys listen at {PORT}",
         Offer.TIMEOUT: "an answer takes as long as it takes",
     },
     proxy=proxy,
