@@ -14,6 +14,7 @@ from stack.plan import Plan
 from stack.problems import StackError
 
 PREFIX = "llm-d:"
+CHARTS = Path(__file__).resolve().parents[1] / embedded.CHARTS
 STAND_IN = "stands-in-for-a-secret"
 KIND = "existing"
 """What the stack's cluster is for the time being: its objects are removed one by one again."""
@@ -118,7 +119,7 @@ def _gateway(words: config.Stack, kind: ClusterKind[Any]) -> dict[str, Any]:
         said = {"service": kind.service_type.value, **said}
     match provider:
         case Provider(simulated=""):
-            return {**said, "controlPlane": True, "charts": embedded.CHARTS}
+            return {**said, "controlPlane": True, "charts": str(CHARTS)}
         case Provider(platform=None):
             return {**said, "controlPlane": False}
         case _:

@@ -90,7 +90,7 @@ def gateway(
     is_local: bool,
     user: int | None,
 ) -> Gateway:
-    """`pools` are by model. `is_local` says whether the cluster's load balancer is this machine's."""
+    """`pools` are by model; `is_local`: it takes requests at this machine's own addresses."""
     # The first thousand are for a machine's administrator alone.
     port = LOCAL_PORT if is_local else 443 if ask.settings.tls else 80
     made, tls, waits = provider.entrance(ask), ask.settings.tls, ask.settings.wait

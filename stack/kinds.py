@@ -212,6 +212,8 @@ class Provider(GatewayKind):
     service_types: frozenset[ServiceType] = frozenset(ServiceType)
     suffix: str = ""
     """What is appended to a Gateway's name for the objects that are made for it."""
+    leaves: frozenset[str] = frozenset()
+    """Names of objects that its control plane makes by itself, and leaves when it goes."""
     simulated: str = ""
     """Why it cannot run on the nodes of a cluster on this machine; empty where it can."""
 

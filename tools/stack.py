@@ -232,6 +232,8 @@ def objects_of(exported: Mapping[str, Any]) -> list[dict[str, Any]]:
         {key: value for key, value in one["inputs"].items() if not key.startswith("__")}
         for one in resources
         if one["type"].startswith("kubernetes:") and not one.get("external")
+        # A chart's release is a resource, and no object.
+        if "kind" in one["inputs"]
     ]
 
 

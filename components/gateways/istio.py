@@ -185,4 +185,5 @@ KIND = Provider(
     asks_reader=True,
     definitions=(ISTIO_1_29,),
     suffix=f"-{CLASS}",
+    leaves=frozenset({"istio", "istio-ca-crl", "istio-ca-root-cert", "istio-remote"}),
 )
