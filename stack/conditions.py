@@ -12,8 +12,13 @@ def condition(kind: str) -> str:
     return f"condition={kind}"
 
 
-def of_parent(kind: str, gateway: str) -> str:
-    """Of a route or pool, which each Gateway that it belongs to has its own conditions of."""
-    parent = f"?@.parentRef.name=='{gateway}'"
+def of_parent(kind: str, gateway: str, controller: str) -> str:
+    """Of a route or pool, which each Gateway that it belongs to has its own conditions of.
+
+    What a controller said that served the Gateway before does not count. Not every one signs what
+    it says of a pool.
+    """
+    signed = f"(!@.controllerName || @.controllerName=='{controller}')"
+    parent = f"?@.parentRef.name=='{gateway}' && {signed}"
     wanted = f"?@.type=='{kind}' && @.observedGeneration==$.metadata.generation"
     return f"jsonpath={{.status.parents[{parent}].conditions[{wanted}].status}}=True"

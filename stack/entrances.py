@@ -37,6 +37,20 @@ RULES = 16
 """Of one HTTPRoute, at most."""
 
 
+def control_plane(
+    stack: config.Stack,
+    release: Release,
+    provider: Provider,
+    cluster: ClusterKind[config.Cluster],
+) -> ControlPlane:
+    return provider.control_plane(_version(stack, release), cluster.platform(stack.cluster))
+
+
+def _version(stack: config.Stack, release: Release) -> str:
+    """Of its control plane; none of one that comes with the cluster."""
+    return release.gateways.get(stack.gateway.provider, "")
+
+
 def asked(
     stack: config.Stack,
     release: Release,
@@ -47,7 +61,7 @@ def asked(
     return Asked(
         name=name(stack),
         namespace=stack.names.namespace,
-        version=release.gateways.get(said.provider, ""),
+        version=_version(stack, release),
         service_type=ServiceType(said.service or provider.service_type or cluster.service_type),
         replicas=said.replicas,
         requests=amounts(REQUESTS, said.resources.requests),
@@ -114,7 +128,7 @@ def gateway(
         else (),
         routes=(*_routes(stack, pools),),
         route_ready=tuple(
-            conditions.of_parent(kind, ask.name)
+            conditions.of_parent(kind, ask.name, plane.controller)
             for kind in (conditions.ACCEPTED, conditions.RESOLVED, *made.also_says)
             if waits
         ),
@@ -136,9 +150,10 @@ def gateway(
     )
 
 
-def pool_ready(ask: Asked) -> tuple[str, ...]:
+def pool_ready(ask: Asked, plane: ControlPlane) -> tuple[str, ...]:
     """What a pool's status says once a route leads to it."""
-    return (conditions.of_parent(conditions.ACCEPTED, ask.name),) if ask.settings.wait else ()
+    accepted = conditions.of_parent(conditions.ACCEPTED, ask.name, plane.controller)
+    return (accepted,) if ask.settings.wait else ()
 
 
 def _public(stack: config.Stack, service: tuple[str, str]) -> Manifest:
@@ -231,6 +246,18 @@ def adopted(
     return (GatewayClass(name=gateway.gateway_class, controller=plane.controller, flag=plane.flag),)
 
 
+def of_release(stack: config.Stack, release: Release, gateway: GatewayKind) -> Iterator[str]:
+    """A provider that the release has no version of."""
+    said = stack.gateway.provider
+    if isinstance(gateway, Provider) and not gateway.platform and said not in release.gateways:
+        yield wrong(
+            "gateway.provider",
+            said,
+            f"one of standalone, {', '.join(sorted(release.gateways))}, or one that comes with the "
+            f"cluster: release `{stack.release}` has no version of it",
+        )
+
+
 def problems(
     stack: config.Stack,
     release: Release,
@@ -267,13 +294,6 @@ def _of_provider(
     cluster: ClusterKind[config.Cluster],
 ) -> Iterator[str]:
     said = stack.gateway
-    if not provider.platform and said.provider not in release.gateways:
-        yield wrong(
-            "gateway.provider",
-            said.provider,
-            f"one of standalone, {', '.join(sorted(release.gateways))}, or one that comes with the "
-            f"cluster: release `{stack.release}` has no version of it",
-        )
     platform = cluster.platform(stack.cluster)
     if provider.platform and platform is not PLATFORMS[provider.platform]:
         yield wrong(

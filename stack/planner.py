@@ -65,9 +65,15 @@ def plan(
     `secrets` are the names of those that are set, of `config.SECRETS`.
     """
     release = releases.releases()[stack.release]
-    _refuse([*checks.pairs(stack, release), *sizing.shapes(stack)])
-    kind = clusters[stack.cluster.kind]
     gateway = gateways[stack.gateway.provider]
+    _refuse(
+        [
+            *checks.pairs(stack, release),
+            *entrances.of_release(stack, release, gateway),
+            *sizing.shapes(stack),
+        ]
+    )
+    kind = clusters[stack.cluster.kind]
     asked, stack, ground = stack, *sizing.sized(stack, release, kind.nodes)
     target, nodes = ground.target, ground.nodes
     made_secret = HF_TOKEN_SECRET if "hfToken" in secrets else None
@@ -157,7 +163,10 @@ def _model(
     beside, ready = (), ()
     if isinstance(gateway, Provider):
         ask = entrances.asked(stack, release, gateway, cluster)
-        beside, ready = gateway.pool(ask, behind), entrances.pool_ready(ask)
+        beside, ready = (
+            gateway.pool(ask, behind),
+            entrances.pool_ready(ask, entrances.control_plane(stack, release, gateway, cluster)),
+        )
     return Model(
         name=model.name,
         id=model.id,

@@ -20,9 +20,7 @@ def providers(
 ) -> Providers:
     charts, adopted = [*_charts(stack, cluster)], ()
     if isinstance(gateway, Provider) and isinstance(entrance, Gateway):
-        plane = gateway.control_plane(
-            release.gateways.get(stack.gateway.provider, ""), cluster.platform(stack.cluster)
-        )
+        plane = entrances.control_plane(stack, release, gateway, cluster)
         charts = [*entrances.charts(stack.gateway, plane, cluster), *charts]
         adopted = entrances.adopted(stack.gateway, plane, entrance)
     return Providers(

@@ -69,7 +69,8 @@ def _of_an_object(schema: Schema) -> Schema:
 
 def strict(schema: Schema) -> Schema:
     """A structural schema, as a JSON schema that refuses what the API server would prune."""
-    made = {key: _within(key, value) for key, value in schema.items()}
+    # Some definitions name a condition and leave it out.
+    made = {key: _within(key, value) for key, value in schema.items() if value is not None}
     open_ended = "additionalProperties" in made or made.get("x-kubernetes-preserve-unknown-fields")
     if "properties" in made and not open_ended:
         made["additionalProperties"] = False
