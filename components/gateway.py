@@ -2,9 +2,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes.core.v1 as core
 
 from components.body_reader import BodyReader
 from components.objects import KubernetesObject, made, waiting_for
+from components.pods import ports
 from stack import plan
 from stack.kinds import MODEL_HEADER
 
@@ -65,6 +67,21 @@ class Gateway(pulumi.ComponentResource):
         )
         for manifest in gateway.beside:
             made(name, manifest, gateway.namespace, labels, after)
+        if gateway.health_port:
+            # A Service is there once one of its pods is ready: so are they.
+            core.Service(
+                f"{name}-proxies",
+                metadata={
+                    "name": f"{gateway.name}-proxies",
+                    "namespace": gateway.namespace,
+                    "labels": labels,
+                },
+                spec={
+                    "selector": {"gateway.networking.k8s.io/gateway-name": gateway.name},
+                    "ports": ports({"health": gateway.health_port}),
+                },
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[there]),
+            )
         if gateway.route:
             made(name, gateway.route, gateway.namespace, labels, child)
         for route in gateway.routes:

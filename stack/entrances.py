@@ -123,9 +123,13 @@ def gateway(
         replicas=ask.replicas if made.service else 0,
         requests=ask.requests,
         service=made.service,
-        ready=(conditions.condition(conditions.ACCEPTED if waited else conditions.PROGRAMMED),)
-        if waits
-        else (),
+        # Programmed alone tells nothing of a listener that lacks its certificate.
+        ready=tuple(
+            conditions.condition(kind)
+            for kind in (conditions.ACCEPTED, *(() if waited else (conditions.PROGRAMMED,)))
+            if waits
+        ),
+        health_port=made.health_port if waits else None,
         routes=(*_routes(stack, pools),),
         route_ready=tuple(
             conditions.of_parent(kind, ask.name, plane.controller)

@@ -147,6 +147,9 @@ class Entrance:
     """Policies of the Gateway."""
     timeouts: Mapping[str, str] = field(default_factory=dict[str, str])
     """Of the routes' rules; none where a policy says it."""
+    health_port: int | None = None
+    """Of the proxies, where these are in the Gateway's namespace: it is Programmed before they are
+    ready, which they say there. None where Programmed says that too."""
     names_port: bool = True
     """Whether a route says the pool's port."""
     also_says: tuple[str, ...] = ()

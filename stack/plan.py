@@ -203,6 +203,8 @@ class Gateway:
     service: tuple[str, str] | None
     """Namespace and name; None where its proxies are outside the cluster."""
     ready: tuple[str, ...]
+    health_port: int | None
+    """Of its proxies; None where its own conditions tell whether they are ready."""
     routes: tuple[HttpRoute, ...]
     route_ready: tuple[str, ...]
     pool_group: str

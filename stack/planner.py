@@ -85,7 +85,7 @@ def plan(
         ]
 
     models = made(stack)
-    suffix = gateway.suffix if isinstance(gateway, Provider) else ""
+    suffix = max(gateway.suffix, "-proxies", key=len) if isinstance(gateway, Provider) else ""
     _refuse(
         [
             *kind.problems(stack.cluster),

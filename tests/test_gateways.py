@@ -319,7 +319,7 @@ def test_where_no_load_balancer_is_sure_to_come_no_address_is_waited_for(deploy:
 
     assert waits == {
         "kubernetes": '["condition=Accepted"]',
-        "digitalocean": '["condition=Programmed"]',
+        "digitalocean": '["condition=Accepted", "condition=Programmed"]',
     }
 
 
@@ -419,50 +419,66 @@ def test_an_istiod_that_does_not_know_pools_is_not_adopted(found: dict[str, str]
     [
         (
             {"cluster": HERE, "gateway": {"provider": "gke"}},
-            "`gateway.provider` is `gke`, expected one that can be installed: this one comes with "
-            "gke; if the cluster is one, say `cluster.platform: gke`",
+            (
+                "`gateway.provider` is `gke`, expected one that can be installed: this one comes with "
+                "gke; if the cluster is one, say `cluster.platform: gke`"
+            ),
         ),
         (
             {"release": "v0.4", "gateway": {"provider": "agentgateway"}, "cluster": HERE},
-            "`gateway.provider` is `agentgateway`, expected one of standalone, istio, kgateway, or "
-            "one that comes with the cluster: release `v0.4` has no version of it",
+            (
+                "`gateway.provider` is `agentgateway`, expected one of standalone, istio, kgateway, or "
+                "one that comes with the cluster: release `v0.4` has no version of it"
+            ),
         ),
         (
             {"hardware": "cpu-arm64", "gateway": {"provider": "kgateway"}, "cluster": HERE},
-            "`gateway.provider` is `kgateway`, expected `standalone`, `istio` or `agentgateway` "
-            "with `cpu-arm64`: its proxy's image says arm64 and has a program for amd64",
+            (
+                "`gateway.provider` is `kgateway`, expected `standalone`, `istio` or `agentgateway` "
+                "with `cpu-arm64`: its proxy's image says arm64 and has a program for amd64"
+            ),
         ),
         (
             {"gateway": {"provider": "kgateway"}},
-            "`gateway.provider` is `kgateway`, expected one that runs on a cluster of this "
-            "machine: its controller is published as an image only; `make rehearse` tries it "
-            "without, and `gateway.controlPlane: false` deploys it so",
+            (
+                "`gateway.provider` is `kgateway`, expected one that runs on a cluster of this "
+                "machine: its controller is published as an image only; `make rehearse` tries it "
+                "without, and `gateway.controlPlane: false` deploys it so"
+            ),
         ),
         (
             {"cluster": HERE, "gateway": {"provider": "istio", "apiKeys": "keys"}},
-            "`gateway.apiKeys` is `keys`, expected left out with gateway `istio`: Istio knows no "
-            "keys; it takes tokens, by `gateway.jwt`",
+            (
+                "`gateway.apiKeys` is `keys`, expected left out with gateway `istio`: Istio knows no "
+                "keys; it takes tokens, by `gateway.jwt`"
+            ),
         ),
         (
             {"gateway": {"timeout": "1h"}},
-            "`gateway.timeout` is `1h`, expected left out with gateway `standalone`: an answer "
-            "takes as long as it takes",
+            (
+                "`gateway.timeout` is `1h`, expected left out with gateway `standalone`: an answer "
+                "takes as long as it takes"
+            ),
         ),
         (
             {
                 "cluster": HERE | {"platform": "gke"},
                 "gateway": {"provider": "gke", "service": "NodePort"},
             },
-            "`gateway.service` is `NodePort`, expected one of ClusterIP, LoadBalancer with gateway "
-            "`gke`",
+            (
+                "`gateway.service` is `NodePort`, expected one of ClusterIP, LoadBalancer with gateway "
+                "`gke`"
+            ),
         ),
         (
             {
                 "cluster": HERE | {"platform": "openshift"},
                 "gateway": {"provider": "istio", "crds": {"gatewayApi": True}},
             },
-            "`gateway.crds.gatewayApi` is `true`, expected adopt, or left out: the cluster brings "
-            "these definitions along and keeps them",
+            (
+                "`gateway.crds.gatewayApi` is `true`, expected adopt, or left out: the cluster brings "
+                "these definitions along and keeps them"
+            ),
         ),
         (
             {
@@ -473,9 +489,11 @@ def test_an_istiod_that_does_not_know_pools_is_not_adopted(found: dict[str, str]
         ),
         (
             {"cluster": HERE, "gateway": {"provider": "kgateway"}, "models": TWO},
-            "`models` is `2 of them`, expected one with gateway `kgateway`: up to 2.1 it chooses a "
-            "route before it reads a body; `istio`, `agentgateway` and `standalone` tell models "
-            "apart",
+            (
+                "`models` is `2 of them`, expected one with gateway `kgateway`: up to 2.1 it chooses a "
+                "route before it reads a body; `istio`, `agentgateway` and `standalone` tell models "
+                "apart"
+            ),
         ),
     ],
 )
@@ -510,7 +528,8 @@ def test_names_that_providers_derive_fit_or_are_refused_before_anything_is_made(
         assert problem.startswith("`names.postfix` is ")
         return
     assert isinstance(made.entrance, plans.Gateway)
-    assert len(f"{made.entrance.name}{kind.suffix}") <= 63
+    for suffix in (kind.suffix, "-proxies"):
+        assert len(f"{made.entrance.name}{suffix}") <= 63
     assert len(made.models[0].pool.name) <= 40
     if made.entrance.service:
         assert len(made.entrance.service[1]) <= 63

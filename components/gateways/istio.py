@@ -69,6 +69,7 @@ def entrance(asked: Asked, gateway_class: str = CLASS) -> Entrance:
             body={"data": {key: yaml.safe_dump(one) for key, one in overlays(asked).items()}},
         ),
         beside=(*tokens(asked), *(reads_models(asked) if asked.several else ())),
+        health_port=15021,
         # No limit is what 0s says; Istio sets none of its own.
         timeouts=dict.fromkeys(("request", "backendRequest"), f"{asked.timeout_seconds or 0}s"),
     )
