@@ -18,6 +18,8 @@ class Chart:
     path: str | None = None
     """Of the chart itself, where it does not come from its publisher."""
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    defines: bool = False
+    """Whether it is definitions alone, which Helm removes with it, and with them all objects."""
     without_definitions: bool = False
     """Whether those that it would install are somebody else's to install."""
     pods: tuple[Mapping[str, str], ...] = ()
