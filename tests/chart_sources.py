@@ -62,11 +62,11 @@ MODULES: Mapping[str, Module] = {
     "istiod": replace(_ISTIO, path=f"{_ISTIO.path}/istio-control/istio-discovery"),
     "gateway-helm": Module(
         module="github.com/envoyproxy/gateway",
-        version="v1.8.1",
+        version="v1.8.3",
         path="charts/gateway-helm",
-        has="v1.8.1",
+        has="v1.8.3",
         placeholders={
-            "${GatewayImage}": "docker.io/envoyproxy/gateway:v1.8.1",
+            "${GatewayImage}": "docker.io/envoyproxy/gateway:v1.8.3",
             "${GatewayImagePullPolicy}": "IfNotPresent",
         },
     ),

@@ -65,8 +65,9 @@ CHARTS = [
         name="eg",
         namespace="envoy-gateway-system",
         chart="oci://docker.io/envoyproxy/gateway-helm",
-        version="v1.8.1",
+        version="v1.8.3",
         values={
+            "crds": {"enabled": False},
             "config": {
                 "envoyGateway": {
                     "extensionApis": {"enableBackend": True, "enableEnvoyPatchPolicy": True},
@@ -75,7 +76,7 @@ CHARTS = [
                         "hooks": {"xdsTranslator": {"post": POST}},
                     },
                 }
-            }
+            },
         },
     ),
     Chart(
