@@ -37,7 +37,7 @@ logs: ## show what the pods of an embedded STACK said; POD= how their names begi
 	@$(TOOLS) logs '$(STACK)' '$(POD)'
 
 test: ## run all tests, on the real engine and a real API server too (what CI runs)
-	@$(TOOLS) install
+	@$(TOOLS) install --all
 	@$(TOOLS) run -- python -m pytest -n 2 --dist loadgroup $(TESTS)
 
 check: ## lint, types and the tests that need no engine: a minute

@@ -4,13 +4,13 @@ import pulumi
 
 from components import (
     Cluster,
-    Front,
     GatewayProviders,
     InferencePool,
     ModelService,
     Monitoring,
     Namespace,
     clusters,
+    entrance,
     gateways,
 )
 from components.outputs import endpoints
@@ -20,16 +20,17 @@ plan = load(clusters=clusters.kinds(), gateways=gateways.kinds())
 hf_token = pulumi.Config().get_secret("hfToken")
 
 cluster = Cluster("cluster", cluster=plan.cluster)
-gateway = GatewayProviders("gateway", gateway=plan.gateway, opts=cluster.here())
+providers = GatewayProviders("gateway", providers=plan.providers, opts=cluster.here())
 namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=cluster.here())
-
 pools: list[InferencePool] = []
 for model in plan.models:
     pool = InferencePool(
-        model.named("pool"), pool=model.pool, opts=cluster.here(gateway, namespace)
+        model.named("pool"), pool=model.pool, opts=cluster.here(providers, namespace)
     )
     pools.append(pool)
-    ModelService(model.named("model"), service=model.service, opts=cluster.here(gateway, namespace))
+    ModelService(
+        model.named("model"), service=model.service, opts=cluster.here(providers, namespace)
+    )
     if model.monitors:
         Monitoring(
             model.named("monitoring"),
@@ -39,9 +40,13 @@ for model in plan.models:
             opts=cluster.here(pool),
         )
 
-front = Front("front", front=plan.front, opts=cluster.here(*pools, namespace))
+way_in = entrance(
+    plan.entrance,
+    pickers=[pool.picker for pool in pools],
+    opts=cluster.here(providers, namespace),
+)
 
 for key, value in endpoints(
-    plan, front.url, kubeconfig=cluster.kubeconfig, context=cluster.context
+    plan, way_in, kubeconfig=cluster.kubeconfig, context=cluster.context
 ).items():
     pulumi.export(key, value)

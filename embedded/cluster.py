@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from embedded.agent import this_machine
+from embedded.agent import EGRESS, this_machine
 from embedded.agent.machine import MachineError
 from embedded.troubles import troubles
 from tools.places import here
@@ -31,6 +31,7 @@ AGENT = "agent"
 """Runs the pods' containers; not one of kwokctl's components."""
 
 STAGES = Path(__file__).with_name("kwok.yaml")
+EGRESS_CONFIG = Path(__file__).with_name("egress.yaml")
 NODE_NETWORK = "198.18.0"
 """The first addresses of the pods' network, which no pod gets."""
 
@@ -81,7 +82,8 @@ class Cluster:
     root: Path
     tools: Callable[[str], Path]
     simulate: str = ""
-    """Why every pod is to be simulated; empty runs those that this machine has a program for."""
+    """Why pods are to be simulated, all but those that control other objects; empty runs whatever
+    this machine has a program for."""
 
     @property
     def kubeconfig(self) -> Path:
@@ -191,6 +193,7 @@ class Cluster:
             "kube-scheduler": {"bind-address": "127.0.0.1"},
             "kwok-controller": {"server-address": f"127.0.0.1:{ports['kwok']}"},
         }
+        shutil.copy(EGRESS_CONFIG, self.root)
         self._kwokctl(
             lock,
             "create",
@@ -287,7 +290,7 @@ class Cluster:
 
     def _remove(self) -> None:
         self._stop(keep_data=False)
-        left = ("agent", "kwok", "load-balancer", "logs", "pods")
+        left = ("agent", EGRESS_CONFIG.name, EGRESS, "kwok", "load-balancer", "logs", "pods")
         for path in (self._complete, self.kubeconfig, *(self.root / name for name in left)):
             if path.is_dir():
                 shutil.rmtree(path)

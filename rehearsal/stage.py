@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import tools
+from components import gateways
 from embedded.cluster import CONTEXT, Cluster
 from rehearsal.script import Script
 from stack import crds
-from stack.crd_bundles import CrdBundle, CrdFile
-from stack.plan import Plan
+from stack.crd_bundles import CERT_MANAGER, OPENSHIFT_ROUTE, CrdBundle, CrdFile
+from stack.kinds import Provider
+from stack.plan import Gateway, Plan
 from tools import Missing
 
 Object = dict[str, Any]
@@ -34,6 +36,9 @@ PROMETHEUS_OPERATOR = CrdBundle(
     ),
 )
 """Has to be on a cluster whose stack has monitors, and cannot run here."""
+
+OTHERS = {"Certificate": CERT_MANAGER, "Route": OPENSHIFT_ROUTE}
+"""Kind that a Gateway has beside it -> what defines it, and is not its provider's."""
 
 BUILT_IN_PRIORITIES = frozenset({"system-cluster-critical", "system-node-critical"})
 DEFINITION = "CustomResourceDefinition"
@@ -62,9 +67,15 @@ def bundles(plan: Plan, release: Mapping[str, CrdBundle]) -> Iterator[CrdBundle]
 
     `release` are the stack's release's.
     """
-    installed = {one.name for one in plan.gateway.crds if not one.adopt}
-    theirs = {**release, **{one.name: one.bundle for one in plan.gateway.crds}}
+    installed = {one.name for one in plan.providers.crds if not one.adopt}
+    theirs = {**release, **{one.name: one.bundle for one in plan.providers.crds}}
     yield from (bundle for name, bundle in theirs.items() if name not in installed)
+    provider = gateways.kinds()[plan.providers.gateway]
+    if isinstance(provider, Provider) and not plan.providers.charts:
+        yield from provider.definitions
+    if isinstance(plan.entrance, Gateway):
+        kinds = {one.kind for one in (*plan.entrance.beside, plan.entrance.route) if one}
+        yield from (bundle for kind, bundle in OTHERS.items() if kind in kinds)
     if any(model.monitors for model in plan.models):
         yield PROMETHEUS_OPERATOR
 

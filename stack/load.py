@@ -22,7 +22,7 @@ def load(*, clusters: Clusters, gateways: Gateways) -> Plan:
             clusters=clusters,
             gateways=gateways,
         )
-        for one in found.gateway.crds:
+        for one in found.providers.crds:
             if not one.adopt:
                 crds.fetch(one.bundle)
     except StackError as error:

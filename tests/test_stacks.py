@@ -176,7 +176,9 @@ def test_leader_worker_set_comes_with_its_controller_before_anything_that_needs_
     [service] = [one for one in made if one.kind == "ModelService"]
 
     assert release.inputs["version"] == "0.7.0"
-    assert release.inputs["createNamespace"] is True
+    assert release.inputs["namespace"] in {
+        one.inputs["metadata"]["name"] for one in only(made, "Namespace")
+    }
     assert release.urn in service.request.dependencies
     assert group.request.parent == service.urn
 

@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     making = commands.add_parser("install", help="put every tool in place (make tools)")
     making.add_argument("names", nargs="*", metavar="NAME", help=", ".join(install.EVERYTHING))
+    making.add_argument("--all", action="store_true", help="those that few stacks need, too")
     commands.add_parser("doctor", help="what is there, and what mends the rest")
     commands.add_parser("env", help='variables for a shell: eval "$(python3 -m tools env)"')
     running = commands.add_parser("run", help="run a command with the tools on PATH")
@@ -93,7 +94,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each command
     match asked.command:
         case "install":
-            return _install(tuple(asked.names) or install.EVERYTHING)
+            usual = install.EVERYTHING if asked.all else install.embedded()
+            return _install(tuple(asked.names) or usual)
         case "env":
             sys.stdout.write(shell.exports(here()))
             return 0
@@ -113,7 +115,8 @@ def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each comm
 def _on_stack(action: str, name: str) -> int:
     stack.check(name, here())
     own_cluster = action == "rehearse" or stack.has_own_cluster(name, here())
-    install.ensure(install.EVERYTHING if own_cluster else install.EVERY_STACK)
+    gateways = stack.gateways(name, here())
+    install.ensure(install.embedded(gateways) if own_cluster else install.EVERY_STACK)
     if package := PACKAGES.get(action):
         return _replace_by(["python", "-m", package, name])
     return stack.main(action, name)

@@ -15,11 +15,18 @@ ETCD = "go.etcd.io/etcd/server/v3"
 KWOK = "sigs.k8s.io/kwok"
 EPP = "sigs.k8s.io/gateway-api-inference-extension"
 HELM = "helm.sh/helm/v3"
+ISTIO = "istio.io/istio"
+ISTIO_API = "istio.io/api"
+"""Has versions; the releases of Istio itself are none that Go knows, so its module has none."""
 PULUMI_CLI = "github.com/pulumi/pulumi/pkg/v3"
 PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
 
 LANGUAGE_HOST = "pulumi-language-python"
 LANGUAGE_EXEC = "pulumi-language-python-exec"
+
+ISTIO_BOOTSTRAP = "istio-envoy-bootstrap.json"
+"""From which Istio's agent makes the configuration that its Envoy starts with."""
+ISTIO_BASE_CHART, ISTIOD_CHART = "istio-base.tgz", "istiod.tgz"
 
 CRD_FAMILY = "crds"
 """Modules whose YAML is read and of which nothing is built."""
@@ -41,7 +48,8 @@ class Family:
 
 _WHOLE = "v{0}.{1}.{2}"
 
-# Smallest first: what is wrong with a machine shows after half a minute, not after ten.
+# Smallest first: what is wrong with a machine shows after half a minute, not after ten. Istio
+# last: few stacks need it.
 FAMILIES: Mapping[str, Family] = {
     "language": Family(packages=534),
     "pulumi": Family(
@@ -58,6 +66,7 @@ FAMILIES: Mapping[str, Family] = {
             f"{HELM}/internal/version.version": (HELM, _WHOLE),
         },
     ),
+    "istio": Family(packages=1853),
 }
 
 
@@ -77,6 +86,18 @@ class ModuleFile:
     family: str
     module: str
     path: str
+
+
+@dataclass(frozen=True)
+class ModuleChart:
+    """A Helm chart that is a folder of a Go module, as the archive that helm takes."""
+
+    family: str
+    module: str
+    path: str
+
+
+Part = GoPackage | ModuleFile | ModuleChart
 
 
 @dataclass(frozen=True)
@@ -102,7 +123,7 @@ class Tool:
     family: str
     module: str
     """Whose version in the family's go.mod is this tool's pin."""
-    files: Mapping[str, GoPackage | ModuleFile]
+    files: Mapping[str, Part]
     ask: tuple[str, ...] = ("--version",)
     """Arguments that make it print its version."""
     suits: Callable[[Version], Range] | None = None
@@ -110,6 +131,13 @@ class Tool:
     vendor: Vendor | None = None
     every_stack: bool = False
     """Needed for each stack, not only for the embedded cluster."""
+    gateway: str = ""
+    """The gateway that takes it to run on the embedded cluster; empty where all stacks do."""
+
+    @property
+    def command(self) -> str:
+        """What puts it in place."""
+        return f"python3 -m tools install {self.name}" if self.gateway else "make tools"
 
 
 def _from(first: Version, below: Version) -> Callable[[Version], Range]:
@@ -221,6 +249,25 @@ _TOOLS = (
         family="cluster",
         module=EPP,
         files={"epp": GoPackage("cluster", f"{EPP}/cmd/epp", "epp")},
+    ),
+    Tool(  # published as images and charts only
+        name="pilot-discovery",
+        family="istio",
+        module=ISTIO_API,
+        files={
+            **{
+                name: GoPackage("istio", f"{ISTIO}/pilot/cmd/{name}", name)
+                for name in ("pilot-discovery", "pilot-agent")
+            },
+            ISTIO_BOOTSTRAP: ModuleFile(
+                "istio", ISTIO, "tools/packaging/common/envoy_bootstrap.json"
+            ),
+            ISTIO_BASE_CHART: ModuleChart("istio", ISTIO, "manifests/charts/base"),
+            ISTIOD_CHART: ModuleChart(
+                "istio", ISTIO, "manifests/charts/istio-control/istio-discovery"
+            ),
+        },
+        gateway="istio",
     ),
 )
 

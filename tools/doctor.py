@@ -66,7 +66,7 @@ def examine(places: Places) -> Iterator[Row]:
     go = install.toolchain(places)
     path = os.environ.get("PATH", os.defpath)
     known = records.load(places)
-    lacking = [name for name in TOOLS if not known.present(name)]
+    lacking = [name for name in install.embedded() if name in TOOLS and not known.present(name)]
     yield Row("python", platform.python_version(), sys.executable)
     yield _go(go, needed=bool(lacking))
     yield _program("make", needed=False)
@@ -109,7 +109,14 @@ def _tools(places: Places, path: str, known: records.Records) -> Iterator[Row]:
             found = known.tools[tool.name]
             yield Row(tool.name, found.version, f"{found.source}: {found.files[tool.name]}")
         else:
-            yield Row(tool.name, show(version), "not in place", mend=MAKE_TOOLS)
+            only = f"; only for the gateway {tool.gateway}" if tool.gateway else ""
+            yield Row(
+                tool.name,
+                show(version),
+                f"not in place{only}",
+                mend=tool.command,
+                needed=not tool.gateway,
+            )
         if tool.suits is None:
             continue
         _, passed = search.search(

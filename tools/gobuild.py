@@ -5,12 +5,13 @@ import json
 import os
 import re
 import shutil
+import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools import process
-from tools.catalog import CRD_FAMILY, FAMILIES, GoPackage, ModuleFile, Tool, pin, pins
+from tools.catalog import CRD_FAMILY, FAMILIES, GoPackage, ModuleChart, ModuleFile, Tool, pin, pins
 from tools.errors import Missing
 from tools.places import Places
 from tools.versions import Version, find, show
@@ -240,8 +241,8 @@ def build(
             (out / output).rename(out / name)
     for tool in tools:
         for name, part in tool.files.items():
-            if isinstance(part, ModuleFile) and part.family == family:
-                shutil.copyfile(_module(part, places) / part.path, out / name)
+            if part.family == family and not isinstance(part, GoPackage):
+                _take(part, out / name, places)
     return out
 
 
@@ -280,7 +281,16 @@ def _go(
     return answer.lines
 
 
-def _module(part: ModuleFile, places: Places) -> Path:
+def _take(part: ModuleFile | ModuleChart, target: Path, places: Places) -> None:
+    source = _module(part, places) / part.path
+    if isinstance(part, ModuleFile):
+        shutil.copyfile(source, target)
+        return
+    with tarfile.open(target, "w:gz") as archive:
+        archive.add(source, arcname=source.name)
+
+
+def _module(part: ModuleFile | ModuleChart, places: Places) -> Path:
     lines = _go(
         ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", part.module],
         what=part.path,

@@ -10,7 +10,7 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,13 @@ CRDS = "crds"
 EVERYTHING = (*TOOLS, VENV, CRDS)
 EVERY_STACK = (*(name for name, tool in TOOLS.items() if tool.every_stack), VENV, CRDS)
 """What a stack needs that does not run on the embedded cluster."""
+
+
+def embedded(gateways: Collection[str] = ()) -> tuple[str, ...]:
+    """Name what a stack with one of these gateways needs on the embedded cluster."""
+    others = {name for name, tool in TOOLS.items() if tool.gateway not in {"", *gateways}}
+    return tuple(name for name in EVERYTHING if name not in others)
+
 
 SEARCHERS = 4
 """Each waits for programs that print their version."""

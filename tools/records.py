@@ -69,11 +69,11 @@ def write(file: Path, text: str) -> None:
 def resolve(name: str, places: Places | None = None) -> Path:
     """Give where a tool lies, such as `etcd` or `pulumi-language-python`; Missing if nowhere."""
     places = places or here()
-    owner = OWNERS[name].name if name in OWNERS else name
-    found = load(places).tools.get(owner)
+    owner = OWNERS.get(name)
+    found = load(places).tools.get(owner.name if owner else name)
+    way_out = f"run `{owner.command if owner else 'make tools'}`"
     if found is None or name not in found.files:
-        raise Missing(name, "not installed yet", way_out="run `make tools`")
+        raise Missing(name, "not installed yet", way_out=way_out)
     if not os.access(found.files[name], os.X_OK):
-        why = f"no longer at {found.files[name]}"
-        raise Missing(name, why, way_out="run `make tools`")
+        raise Missing(name, f"no longer at {found.files[name]}", way_out=way_out)
     return Path(found.files[name])

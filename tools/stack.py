@@ -34,6 +34,7 @@ COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 KIND_EMBEDDED = re.compile(
     r"""(?<![^\s{,"'])kind["']?\s*:\s*["']?embedded(?![^\s},"'])""",
 )
+PROVIDER = re.compile(r"""(?<![^\s{,"'])provider["']?\s*:\s*["']?([\w-]+)""")
 SECONDS = 300.0
 """For the short commands around the one that was asked for."""
 
@@ -261,6 +262,15 @@ def has_own_cluster(stack: str, places: Places) -> bool:
     """
     said = (places.root / f"Pulumi.{stack}.yaml").read_text()
     return bool(KIND_EMBEDDED.search(COMMENT.sub("", said)))
+
+
+def gateways(stack: str, places: Places) -> set[str]:
+    """Name all that the stack's file calls a provider; its gateway's is among them.
+
+    Read as its cluster's kind is: what provides something else is called like no gateway.
+    """
+    said = (places.root / f"Pulumi.{stack}.yaml").read_text()
+    return {*PROVIDER.findall(COMMENT.sub("", said))}
 
 
 def _write(path: Path, text: str) -> None:

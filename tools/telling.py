@@ -16,11 +16,11 @@ def told(
 
 
 def _how(outputs: Mapping[str, Any]) -> Iterator[str]:
-    urls: Mapping[str, str | None] = outputs["gatewayUrls"]
-    for model, url in urls.items():
+    url: str | None = outputs["gatewayUrl"]
+    for model in outputs["models"]:
         yield f"{model} answers {f'at {url}' if url else 'inside the cluster'}"
     yield ""
-    if None in urls.values():
+    if url is None and outputs["portForwardCommand"]:
         yield f"  {outputs['portForwardCommand']} &"
     yield f"  {outputs['exampleRequest']}"
     yield ""

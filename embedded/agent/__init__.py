@@ -15,6 +15,9 @@ from pathlib import Path
 
 from embedded.agent.machine import Machine, MachineError
 
+EGRESS = "egress.sock"
+"""In the cluster's folder: where the API server asks for its way to pods and Services."""
+
 
 def this_machine(root: Path, *, trees: Sequence[Path] = ()) -> Machine:
     """This machine, whose traces for the cluster in `root` lie there; MachineError where none.

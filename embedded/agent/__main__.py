@@ -1,6 +1,6 @@
 """`python -m embedded.agent ROOT WHY`: the node agent of the cluster whose folder is ROOT.
 
-Unless WHY is empty, it is why all pods are simulated.
+Unless WHY is empty, it is why all pods are simulated but those that control other objects.
 
 It ends with its cluster. What it has running outlives it, and is taken over by the next.
 """
@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from embedded.agent import this_machine
+from embedded.agent import EGRESS, this_machine
 from embedded.agent.api import Api, Mirror
 from embedded.agent.events import Events
 from embedded.agent.machine import Machine, MachineError
@@ -65,8 +65,10 @@ class Agent:
         self._machine = here
         self._addresses = Addresses(dict(here.pods()) if here else {})
         self._workers: dict[str, Worker] = {}
+        if here:
+            here.tunnel(root / EGRESS)
         events = Events(api)
-        services = Services(api, here, events, root / "load-balancer")
+        services = Services(api, here, events, root / "load-balancer", balances=not trouble)
         self._node = Node(
             api=api,
             machine=here,
@@ -139,14 +141,12 @@ def free_memory() -> int:
 def main(root: Path, simulate: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    here, trouble = None, ""
+    here, trouble = None, simulate
     try:
-        if simulate:
-            raise MachineError(simulate)  # noqa: TRY301 - as if the machine could not run any
         here = this_machine(root, trees=trees())
         here.open()
     except MachineError as problem:
-        here, trouble = None, str(problem)
+        here, trouble = None, simulate or str(problem)
     agent = Agent(root, here, trouble)
     # Whoever started us reads it: the agent is up, and what is wrong with the machine.
     part = root / ".agent"

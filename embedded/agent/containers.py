@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from embedded.agent.environment import Addresses, Sources, environment, expand
-from embedded.agent.machine import Program
+from embedded.agent.machine import Mount, Program
 from embedded.agent.model import containers
 from embedded.agent.objects import Object, part, parts
 from embedded.agent.programs import PROGRAMS, LocalProgram, argv, program
@@ -46,7 +46,13 @@ def resolve(
         user=user,
         group=int(own.get("runAsGroup", user)),
         groups=groups(pod),
-        mounts=tuple(mounts(container, folders, kinds, env)),
+        mounts=(
+            *(
+                Mount(source=source, target=place, read_only=True)
+                for place, source in local.files().items()
+            ),
+            *mounts(container, folders, kinds, env),
+        ),
         read_only_root=bool(own.get("readOnlyRootFilesystem")),
         log=log,
     )

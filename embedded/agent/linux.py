@@ -21,14 +21,13 @@ from embedded.agent import checks, node, records
 from embedded.agent.machine import (
     Ended,
     Endpoint,
-    Forward,
     MachineError,
     Program,
     Running,
     Side,
 )
 from embedded.agent.process import Process
-from embedded.agent.relay import Relay
+from embedded.agent.relay import Forward, Relay, Tunnel
 
 PROJECT = Path(__file__).parents[2]
 BACKLOG = 1024
@@ -155,9 +154,22 @@ class Linux:
             raise MachineError(
                 f"cannot listen at {at.address}:{at.port} ({at.side}): {error.strerror}{way_out}"
             ) from error
+        return self._relayed(lambda relay: Forward(relay, targets), listener)
+
+    def tunnel(self, at: Path) -> Forward:
+        at.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        with node.short(at) as name:
+            listener.bind(name)
+        listener.listen(BACKLOG)
+        return self._relayed(Tunnel, listener)
+
+    def _relayed(self, make: Callable[[Relay], Forward], listener: socket.socket) -> Forward:
         with self._relaying:
             self._relay = self._relay or Relay(self._socket)
-            return self._relay.listen(listener, targets)
+            forward = make(self._relay)
+            forward.listen(listener)
+            return forward
 
     def _socket(self, side: Side) -> socket.socket:
         """A socket stays on the side where it was made, whoever uses it."""

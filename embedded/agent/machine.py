@@ -130,3 +130,10 @@ class Machine(Protocol):
         MachineError where the address or port is taken.
         """
         ...
+
+    def tunnel(self, at: Path) -> Forward:
+        """Carry each connection to the pods' address that it asks for, by HTTP's CONNECT.
+
+        `at` is a socket that is made there, for whoever may enter its folder.
+        """
+        ...

@@ -151,12 +151,13 @@ def check_memory(pod: Object, free: int) -> None:
 
 
 def check(pod: Object, programs: Mapping[str, LocalProgram] = PROGRAMS) -> None:
-    """SimulatedError where the pod needs what is not here."""
+    """SimulatedError, or tools.Missing, where the pod needs what is not here."""
     for reason in _unsupported(pod):
         raise SimulatedError(reason)
     for one in containers(pod):
         local = program(one["image"], programs)
         argv(local, one.get("command") or (), one.get("args") or ())
+        local.files()
 
 
 def check_files(

@@ -79,7 +79,10 @@ def _ask(root: Path, request: str, given: Sequence[Any]) -> Any:
 @contextlib.contextmanager
 def connected(root: Path) -> Generator[socket.socket]:
     try:
-        with _short(root) as path, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
+        with (
+            short(root / SOCKET) as path,
+            socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line,
+        ):
             line.connect(path)
             yield line
     except (FileNotFoundError, ConnectionError) as error:
@@ -89,11 +92,11 @@ def connected(root: Path) -> Generator[socket.socket]:
 
 
 @contextlib.contextmanager
-def _short(root: Path) -> Generator[str]:
-    """A name for the socket that is short enough, however long the folder's is."""
-    folder = os.open(root, os.O_PATH | os.O_CLOEXEC)
+def short(path: Path) -> Generator[str]:
+    """A name for a socket that is short enough, however long its folder's is."""
+    folder = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
     try:
-        yield f"/proc/self/fd/{folder}/{SOCKET}"
+        yield f"/proc/self/fd/{folder}/{path.name}"
     finally:
         os.close(folder)
 
@@ -357,7 +360,7 @@ def main(root: Path, lock: int, answer: int) -> None:
     (root / SOCKET).unlink(missing_ok=True)
     (root / EMPTY).mkdir(exist_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        with _short(root) as path:
+        with short(root / SOCKET) as path:
             listener.bind(path)
         listener.listen(64)
         try:

@@ -17,9 +17,9 @@ from embedded.agent.containers import groups, resolve
 from embedded.agent.environment import Addresses, NotYetError, service_variables
 from embedded.agent.events import Events
 from embedded.agent.machine import Endpoint, Machine, MachineError, Mount, Program, Side
-from embedded.agent.model import Check, check, check_files, check_memory, read
+from embedded.agent.model import Check, check, check_files, check_memory, containers, read
 from embedded.agent.objects import Object, part, parts
-from embedded.agent.programs import LocalProgram, SimulatedError
+from embedded.agent.programs import LocalProgram, SimulatedError, controls
 from embedded.agent.status import Waiting, remembered, seconds_of, status
 from tools import Missing
 
@@ -48,7 +48,7 @@ class Node:
     api: Api
     machine: Machine | None
     trouble: str
-    """Why there is no machine."""
+    """Why there is no machine, or only what controls others is to run."""
     events: Events
     checks: ThreadPoolExecutor
     services: Callable[[], list[Object]]
@@ -148,7 +148,10 @@ class Worker:
         return part(found, "data")
 
     def _check_machine(self) -> Machine:
-        if self._node.machine is None:
+        images = [one["image"] for one in containers(self._pod)]
+        if self._node.machine is None or (
+            self._node.trouble and not controls(images, self._node.programs)
+        ):
             raise SimulatedError(self._node.trouble)
         return self._node.machine
 

@@ -2,12 +2,13 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import tools
 from embedded.agent import pickers
+from tools.catalog import ISTIO_BOOTSTRAP
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +26,10 @@ class LocalProgram:
     argv: Callable[[], tuple[str, ...]]
     """The program; what cannot be found raises SimulatedError or tools.Missing."""
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    files: Callable[[], Mapping[str, Path]] = dict[str, Path]
+    """What the image has that the program needs: place in the container -> file of the machine."""
+    controls: bool = False
+    """Whether the conditions of other objects are its word, and without it nobody's."""
     refuses: Callable[[str], str | None] | None = None
     """Why it would end at once over a file that it is given."""
 
@@ -37,6 +42,25 @@ def _envoy() -> tuple[str, ...]:
     return (str(found[0]),)
 
 
+ISTIO_MESH = Path(__file__).with_name("istio-mesh.yaml")
+PILOT_DISCOVERY, PILOT_AGENT = "/usr/local/bin/pilot-discovery", "/usr/local/bin/pilot-agent"
+
+
+def _istiod() -> Mapping[str, Path]:
+    return {
+        PILOT_DISCOVERY: tools.resolve("pilot-discovery"),
+        "/etc/istio/config/mesh": ISTIO_MESH,
+    }
+
+
+def _istio_proxy() -> Mapping[str, Path]:
+    return {
+        PILOT_AGENT: tools.resolve("pilot-agent"),
+        "/usr/local/bin/envoy": Path(*_envoy()),
+        "/var/lib/istio/envoy/envoy_bootstrap_tmpl.json": tools.resolve(ISTIO_BOOTSTRAP),
+    }
+
+
 PROGRAMS: Mapping[str, LocalProgram] = {
     "ghcr.io/llm-d/llm-d-inference-scheduler": LocalProgram(
         entrypoints=frozenset({"/app/epp", "epp"}),
@@ -45,6 +69,24 @@ PROGRAMS: Mapping[str, LocalProgram] = {
     ),
     "docker.io/envoyproxy/envoy": LocalProgram(
         entrypoints=frozenset({"/usr/local/bin/envoy", "envoy"}), argv=_envoy
+    ),
+    "docker.io/istio/pilot": LocalProgram(
+        entrypoints=frozenset({PILOT_DISCOVERY, "pilot-discovery"}),
+        argv=lambda: (PILOT_DISCOVERY,),
+        files=_istiod,
+        controls=True,
+        # Filters of Istio's own Envoy, which the one below has not. The third makes it read the
+        # file above and what its chart says, of which it would take the file alone.
+        env={
+            "PILOT_ENABLE_METADATA_EXCHANGE": "false",
+            "PILOT_ENABLE_ALPN_FILTER": "false",
+            "SHARED_MESH_CONFIG": "istio",
+        },
+    ),
+    "docker.io/istio/proxyv2": LocalProgram(
+        entrypoints=frozenset({PILOT_AGENT, "pilot-agent"}),
+        argv=lambda: (PILOT_AGENT,),
+        files=_istio_proxy,
     ),
     "ghcr.io/llm-d/llm-d-inference-sim": LocalProgram(
         entrypoints=frozenset({"/app/llm-d-inference-sim", "llm-d-inference-sim"}),
@@ -81,6 +123,12 @@ def program(image: str, programs: Mapping[str, LocalProgram] = PROGRAMS) -> Loca
         return programs[repository(image)]
     except KeyError:
         raise SimulatedError(f"no program of this machine stands for {image}") from None
+
+
+def controls(images: Iterable[str], programs: Mapping[str, LocalProgram] = PROGRAMS) -> bool:
+    """Whether one of these runs even where all else is simulated."""
+    found = (programs.get(repository(image)) for image in images)
+    return any(one.controls for one in found if one)
 
 
 def argv(local: LocalProgram, command: Sequence[str], arguments: Sequence[str]) -> tuple[str, ...]:

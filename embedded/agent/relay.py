@@ -7,10 +7,12 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from ipaddress import IPv4Address
 
 from embedded.agent.machine import Endpoint, MachineError, Side
 
 CONNECT_SECONDS = 5.0
+HEAD_MAX = 8 << 10
 RETRY_SECONDS = 1.0
 """Without accepting, when there are too many open files."""
 
@@ -26,13 +28,6 @@ class Relay:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-
-    def listen(
-        self, listener: socket.socket, targets: Callable[[], Sequence[Endpoint]]
-    ) -> "Forward":
-        forward = Forward(self, targets)
-        self.run(forward.begin(listener))
-        return forward
 
     def stop(self) -> None:
         for forward in list(self.forwards):
@@ -57,7 +52,10 @@ class Forward:
         self._beginning: set[asyncio.Task[None]] = set()
         self.ends: set[_End] = set()
 
-    async def begin(self, listener: socket.socket) -> None:
+    def listen(self, listener: socket.socket) -> None:
+        self._relay.run(self._begin(listener))
+
+    async def _begin(self, listener: socket.socket) -> None:
         listener.setblocking(False)  # noqa: FBT003 - the standard library's own
         self._listener = listener
         self._relay.forwards.add(self)
@@ -101,7 +99,7 @@ class Forward:
     async def _carry(self, line: socket.socket) -> None:
         try:
             line.setblocking(False)  # noqa: FBT003 - the standard library's own
-            behind = await self._reach()
+            behind = await self._reach(line)
         except BaseException:
             _cut(line)
             raise
@@ -113,15 +111,16 @@ class Forward:
         await loop.connect_accepted_socket(lambda: front, line)
         await loop.create_connection(lambda: _End(self, front), sock=behind)
 
-    async def _reach(self) -> socket.socket | None:
+    async def _reach(self, _front: socket.socket) -> socket.socket | None:
+        """A connection to where this one is to go; None where there is none."""
         targets = list(self._targets())
         random.shuffle(targets)
         for target in targets:
             with contextlib.suppress(OSError, MachineError):
-                return await self._connect(target)
+                return await self.connect(target)
         return None
 
-    async def _connect(self, target: Endpoint) -> socket.socket:
+    async def connect(self, target: Endpoint) -> socket.socket:
         made = asyncio.ensure_future(asyncio.to_thread(self._relay.new_socket, target.side))
         try:
             line = await asyncio.shield(made)
@@ -136,6 +135,43 @@ class Forward:
             line.close()
             raise
         return line
+
+
+class Tunnel(Forward):
+    """Whoever connects says where on the pods' side to, and hears whether that is reached."""
+
+    def __init__(self, relay: Relay) -> None:
+        super().__init__(relay, list)
+
+    async def _reach(self, front: socket.socket) -> socket.socket | None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                behind = await self.connect(_asked_for(await _head(front)))
+        except (OSError, ValueError, MachineError) as problem:
+            await loop.sock_sendall(front, f"HTTP/1.1 502 {problem}\r\n\r\n".encode())
+            return None
+        await loop.sock_sendall(front, b"HTTP/1.1 200 OK\r\n\r\n")
+        return behind
+
+
+async def _head(line: socket.socket) -> bytes:
+    """What is said first; who asks for a tunnel waits for the answer, so no more has come."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n") and len(head) < HEAD_MAX:
+        if not (more := await asyncio.get_running_loop().sock_recv(line, HEAD_MAX)):
+            break
+        head += more
+    return head
+
+
+def _asked_for(head: bytes) -> Endpoint:
+    """ValueError for what asks for no tunnel to an IPv4 address."""
+    method, _, rest = head.decode("ascii").partition(" ")
+    address, _, port = rest.partition(" ")[0].rpartition(":")
+    if method != "CONNECT":
+        raise ValueError("only CONNECT is answered here")
+    return Endpoint(Side.PODS, str(IPv4Address(address)), int(port))
 
 
 class _End(asyncio.Protocol):

@@ -87,12 +87,18 @@ def targets(slices: Sequence[Object], route: Route) -> list[Endpoint]:
 class Services:
     """Keeps a listener for each port of each Service, and tells which address balances."""
 
-    def __init__(self, api: Api, machine: Machine | None, events: Events, file: Path) -> None:
-        """`file` holds the address of the load balancer between agents."""
+    def __init__(
+        self, api: Api, machine: Machine | None, events: Events, file: Path, *, balances: bool
+    ) -> None:
+        """`file` holds the address of the load balancer between agents.
+
+        `balances` is whether anything is to answer there.
+        """
         self._api = api
         self._machine = machine
         self._events = events
         self._file = file
+        self._balances = balances
         self._open: dict[Route, Forward] = {}
         self._names = Endpoint(Side.HOST, "127.0.0.1", names.serve(self._resolve))
         self._wake = threading.Event()
@@ -137,7 +143,8 @@ class Services:
             self._open.pop(route).close()
         problems: dict[str, str] = {}
         for route in wanted:
-            if self._machine and route not in self._open:
+            answers = self._balances or route.at.side is Side.PODS
+            if self._machine and answers and route not in self._open:
                 try:
                     self._listen(self._machine, route)
                 except MachineError as problem:
@@ -201,7 +208,7 @@ class Services:
                 raise
         if problem:
             self._events.tell(service, "Service", "NotServed", problem, warning=True)
-        elif ingress and self._machine is None:
+        elif ingress and not self._balances:
             self._events.tell(
                 service,
                 "Service",

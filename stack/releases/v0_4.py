@@ -42,6 +42,11 @@ RELEASE = Release(
     picker_watches={"inference.networking.x-k8s.io": ("inferenceobjectives",)},
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
     plugins=EXTENSION_1_2 | SCHEDULER_0_4,
+    gateways={
+        # Its guide has a build of 1.28 from before its release, which is not to be had any more.
+        "istio": "1.28.1",
+        "kgateway": "v2.0.4",
+    },
     feature_gates=frozenset({"flowControl"}),
     spans_nodes=False,
 )

@@ -52,5 +52,6 @@ RELEASE = Release(
     },
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
     plugins=EXTENSION_1_3 | SCHEDULER_0_4,
+    gateways={"agentgateway": "v2.2.0-beta.3", "istio": "1.28.1", "kgateway": "v2.1.1"},
     feature_gates=frozenset({"flowControl"}),
 )

@@ -29,11 +29,15 @@ from embedded.agent.pod import bound
 from embedded.agent.programs import LocalProgram, SimulatedError
 from embedded.agent.services import Route, routes, targets
 from embedded.agent.status import remembered, status
+from tools import Missing
 
 HERE = Addresses(pod="198.18.1.7", node="198.18.0.1")
 LOCAL = {
     "docker.io/envoyproxy/envoy": LocalProgram(
-        entrypoints=frozenset({"envoy"}), argv=lambda: ("/opt/envoy",), env={"LOCAL": "1"}
+        entrypoints=frozenset({"envoy"}),
+        argv=lambda: ("/opt/envoy",),
+        env={"LOCAL": "1"},
+        files=lambda: {"/etc/of-the-image": Path("/opt/file")},
     )
 }
 
@@ -142,6 +146,15 @@ def test_a_program_stands_for_an_image_and_its_own_entrypoint_alone() -> None:
         programs.argv(envoy, ("sh", "-c"), ("envoy",))
 
 
+def test_a_pod_whose_program_is_not_installed_is_told_what_installs_it() -> None:
+    def missing() -> dict[str, Path]:
+        raise Missing("pilot-agent", "not installed yet", way_out="run it")
+
+    without = {name: replace(one, files=missing) for name, one in LOCAL.items()}
+    with pytest.raises(Missing, match="pilot-agent"):
+        model.check(pod(containers=[container()]), without)
+
+
 @pytest.mark.parametrize(
     ("image", "repository"),
     [
@@ -238,6 +251,7 @@ def test_a_container_is_resolved_to_a_program(tmp_path: Path) -> None:
     assert (made.user, made.group, made.groups) == (7, 7, (9, 10))
     assert made.read_only_root
     assert made.mounts == (
+        Mount(source=Path("/opt/file"), target="/etc/of-the-image", read_only=True),
         Mount(source=tmp_path / "inner", target="/tmp", read_only=False),  # noqa: S108
     )
 

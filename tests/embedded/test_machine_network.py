@@ -12,6 +12,7 @@ import servers
 from machines import ADDRESS, POD, TREES, left_of, program, said_by, until
 from servers import LOOPBACK, on_host
 
+from embedded.agent import node
 from embedded.agent.linux import Linux
 from embedded.agent.machine import Endpoint, MachineError, Side
 
@@ -109,6 +110,38 @@ def test_the_machine_reaches_a_pod_through_a_forward(machine: Linux, root: Path)
 
     with carried(machine, at) as port:
         assert b"200 OK" in exchange(port, b"GET / HTTP/1.0\r\n\r\n")
+
+
+def test_a_tunnel_leads_to_the_pods_address_that_is_asked_for(machine: Linux, root: Path) -> None:
+    machine.start(POD, "server", program(root, sys.executable, "-c", SERVES))
+    until(lambda: machine.check_tcp(Endpoint(Side.PODS, ADDRESS, 80), 1) is None)
+
+    with tunnel(machine, root, f"CONNECT {ADDRESS}:80 HTTP/1.1\r\nHost: any") as line:
+        assert line.recv(1000) == b"HTTP/1.1 200 OK\r\n\r\n"
+        line.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert b"200 OK" in received(line)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [f"CONNECT {ADDRESS}:81 HTTP/1.1", "CONNECT localhost:80 HTTP/1.1", "GET / HTTP/1.1", ""],
+)
+def test_a_tunnel_that_leads_nowhere_says_so(machine: Linux, root: Path, asked: str) -> None:
+    with tunnel(machine, root, asked) as line:
+        assert received(line).startswith(b"HTTP/1.1 502 ")
+
+
+@contextlib.contextmanager
+def tunnel(machine: Linux, root: Path, asked: str) -> Generator[socket.socket]:
+    """A connection to the machine's tunnel that has asked for something."""
+    at = root / "tunnel.sock"
+    forward = machine.tunnel(at)
+    with node.short(at) as name, socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(10)
+        line.connect(name)
+        line.sendall(f"{asked}\r\n\r\n".encode())
+        yield line
+    forward.close()
 
 
 def test_much_is_carried_whole_to_a_reader_that_takes_its_time(checker: Linux) -> None:

@@ -57,7 +57,7 @@ def test_nodes_are_those_that_the_stack_file_declares() -> None:
 
 
 def test_what_else_it_says_of_its_cluster_stays() -> None:
-    said = {"kind": "existing", "context": "somewhere", "assignsUsers": True, "version": "1.33"}
+    said = {"kind": "existing", "context": "somewhere", "platform": "openshift", "version": "1.33"}
 
     found = read(cluster=said).config["llm-d:cluster"]
 

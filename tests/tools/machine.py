@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tools import disk
-from tools.catalog import CRD_FAMILY, TOOLS, pin, pins
+from tools.catalog import CRD_FAMILY, TOOLS, ModuleChart, ModuleFile, pin, pins
 from tools.places import Places
 from tools.versions import show
 
@@ -101,9 +101,16 @@ class Machine:
             "list_code": list_code,
         }
         self.program("go", GO.format(**words))
-        script = self.home / "sdk" / "python" / "cmd" / "pulumi-language-python-exec"
-        script.parent.mkdir(parents=True, exist_ok=True)
-        script.write_text("#!/usr/bin/env python3\n")
+        for part in (part for tool in TOOLS.values() for part in tool.files.values()):
+            if isinstance(part, ModuleFile):
+                self._module_file(part.path)
+            elif isinstance(part, ModuleChart):
+                self._module_file(f"{part.path}/Chart.yaml")
+
+    def _module_file(self, path: str) -> None:
+        file = self.home / "sdk" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("#!/usr/bin/env python3\n")
 
     def has_uv(self) -> None:
         venv, python = (shlex.quote(str(one)) for one in (self.places.venv, sys.executable))

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -47,6 +48,22 @@ def test_a_bare_machine_gets_everything(machine: Machine) -> None:
     assert "all in place" in said
 
 
+def test_a_gateways_control_plane_is_put_in_place_for_its_stacks_alone() -> None:
+    usual = install.embedded()
+
+    assert {*EVERYTHING} - {*usual} == {"pilot-discovery"}
+    assert install.embedded({"standalone"}) == usual
+    assert install.embedded({"istio"}) == EVERYTHING
+
+
+def test_a_chart_is_taken_from_its_module_as_helm_wants_it(machine: Machine) -> None:
+    machine.has_go()
+    ensure(machine, "pilot-discovery")
+
+    with tarfile.open(records.resolve("istio-base.tgz", machine.places)) as archive:
+        assert "base/Chart.yaml" in archive.getnames()
+
+
 def test_source_code_is_fetched_before_anything_is_compiled(machine: Machine) -> None:
     machine.has_go()
     machine.has_uv()
@@ -67,7 +84,7 @@ def test_a_second_install_does_nothing_and_says_one_line(machine: Machine) -> No
 
     said = ensure(machine, *TOOLS)
 
-    assert said.splitlines()[0].split() == ["tools", "all", "in", "place", "(10)"]
+    assert said.splitlines()[0].split() == ["tools", "all", "in", "place", f"({len(TOOLS)})"]
     assert [call for call in machine.called()[len(before) :] if "env" not in call] == []
 
 
@@ -125,11 +142,17 @@ def test_what_is_installed_is_used_and_named(machine: Machine) -> None:
 
     said = ensure(machine, *TOOLS)
 
-    assert {source(machine, name) for name in TOOLS if name not in {"etcd", "epp"}} == {"installed"}
+    found = {name: source(machine, name) for name in TOOLS}
+    assert {name for name, where in found.items() if where != "installed"} == {
+        "etcd",
+        "epp",
+        "pilot-discovery",
+    }
     assert f"installed at {machine.bin / 'helm'}" in said
     assert f"passed over {program}: is 3.5.1, needed is >= 3.6.0, < 4.0.0" in said
     assert [call.split()[-2:] for call in machine.builds()] == [
-        ["go.etcd.io/etcd/server/v3", "sigs.k8s.io/gateway-api-inference-extension/cmd/epp"]
+        ["go.etcd.io/etcd/server/v3", "sigs.k8s.io/gateway-api-inference-extension/cmd/epp"],
+        ["istio.io/istio/pilot/cmd/pilot-discovery", "istio.io/istio/pilot/cmd/pilot-agent"],
     ]
 
 

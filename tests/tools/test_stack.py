@@ -10,7 +10,8 @@ from tools.places import Places
 from tools.telling import told
 
 OUTPUTS = {
-    "gatewayUrls": {"Qwen/Qwen3-0.6B": "http://127.64.0.9:8081"},
+    "models": ["Qwen/Qwen3-0.6B"],
+    "gatewayUrl": "http://127.64.0.9:8081",
     "portForwardCommand": "kubectl port-forward service/gateway 8000:8081",
     "exampleRequest": "curl --silent http://127.64.0.9:8081/v1/chat/completions",
     "smokeTestCommand": "make smoke STACK=mine",
@@ -49,6 +50,21 @@ def test_a_stack_brings_its_cluster_whatever_it_is_called(said: str, tmp_path: P
 )
 def test_another_stack_does_not(said: str, tmp_path: Path) -> None:
     assert not stack.has_own_cluster("mine", places(tmp_path, said))
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ("config:\n  llm-d:gateway:\n    provider: istio\n", {"istio"}),
+        ('config:\n  llm-d:gateway: {service: ClusterIP, "provider": "istio"}\n', {"istio"}),
+        ("config:\n  llm-d:gateway: {provider: gke}\n  x: {provider: file}\n", {"gke", "file"}),
+        ("config:\n  # provider: istio\n  llm-d:gateway: {}\n", set[str]()),
+    ],
+)
+def test_a_stacks_gateway_is_known_before_anything_is_installed(
+    said: str, named: set[str], tmp_path: Path
+) -> None:
+    assert stack.gateways("mine", places(tmp_path, said)) == named
 
 
 def pending(kind: str, name: str, operation: str = "creating") -> dict[str, Any]:
@@ -93,7 +109,7 @@ def test_a_stack_that_is_up_is_told_with_the_whole_command_to_ask_it() -> None:
 
 
 def test_where_only_a_port_forward_leads_in_that_comes_first() -> None:
-    lines = told(OUTPUTS | {"gatewayUrls": {"Qwen/Qwen3-0.6B": None}}).splitlines()
+    lines = told(OUTPUTS | {"gatewayUrl": None}).splitlines()
 
     assert lines[0] == "Qwen/Qwen3-0.6B answers inside the cluster"
     assert lines[2:4] == [
