@@ -17,8 +17,8 @@ from stack.kinds import (
 from stack.platforms import Platform
 
 API = "gateway.envoyproxy.io/v1alpha1"
-ENVOY_GATEWAY = "v1.8.1"
-"""The version that AI Gateway's own of 0.7.0 is made for."""
+ENVOY_GATEWAY = "v1.8.3"
+"""Of the line that AI Gateway 0.7.0 is made for; 1.8.1's own definitions refuse every limit."""
 NAMESPACE, AI_NAMESPACE = "envoy-gateway-system", "envoy-ai-gateway-system"
 CHARTS = "oci://docker.io/envoyproxy"
 BUFFER = "50Mi"
@@ -50,8 +50,11 @@ def control_plane(version: str, _platform: Platform) -> ControlPlane:
                 namespace=NAMESPACE,
                 chart=f"{CHARTS}/gateway-helm",
                 version=ENVOY_GATEWAY,
-                values={"config": {"envoyGateway": {"extensionManager": extension()}}},
-                # Its definitions are Gateway API's experimental ones too.
+                values={
+                    "config": {"envoyGateway": {"extensionManager": extension()}},
+                    # They are Gateway API's too, and experimental, with a policy that guards them.
+                    "crds": {"enabled": False},
+                },
                 without_definitions=True,
                 pods=(REQUESTS,),
             ),
