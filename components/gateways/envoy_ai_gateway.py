@@ -55,10 +55,10 @@ def control_plane(version: str, _platform: Platform) -> ControlPlane:
                     # They are Gateway API's too, and experimental, with a policy that guards them.
                     "crds": {"enabled": False},
                 },
-                without_definitions=True,
                 pods=(REQUESTS,),
             ),
         ),
+        definitions={"envoyGateway": ENVOY_GATEWAY_1_8},
     )
 
 
