@@ -270,7 +270,9 @@ def test_istios_proxies_run_as_the_stack_file_says(kind: str, deploy: Deploy) ->
         if one["metadata"]["name"] == reference["name"] and "service" in one["data"]
     )
     deployment = yaml.safe_load(overlays["deployment"])["spec"]
-    [proxy] = deployment["template"]["spec"]["containers"]
+    pod = deployment["template"]["spec"]
+    [proxy] = pod["containers"]
+    assert pod["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
     assert yaml.safe_load(overlays["service"]) == {"spec": {"type": kind}}
     assert deployment["replicas"] == 3
     assert proxy == {

@@ -103,6 +103,8 @@ def how_it_runs(asked: Asked) -> dict[str, Any]:
         "kubernetes": {
             "envoyDeployment": {
                 "replicas": asked.replicas,
+                # Without it the restricted Pod Security Standard refuses them.
+                "pod": {"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}},
                 "container": {"resources": resources},
             },
             "envoyService": {"type": str(asked.service_type), "name": service(asked)},
