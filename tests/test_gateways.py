@@ -601,3 +601,20 @@ def test_the_url_is_where_requests_are_taken_from_outside(
     assert isinstance(made.entrance, plans.Gateway)
 
     assert url(address({"addresses": addresses}), made.entrance) == there
+
+
+def test_more_aliases_than_a_route_has_rules_are_refused() -> None:
+    shared = [
+        {"name": f"chat-{at}", "targets": [
+            {"model": "Qwen/Qwen3-0.6B", "weight": at + 1}, {"model": "Qwen/Qwen3-8B", "weight": 99}
+        ]}
+        for at in range(16)
+    ]  # fmt: skip
+    small, large = TWO
+
+    [problem] = told(**asked("istio"), models=[small | {"aliases": shared}, large])
+
+    assert problem == (
+        "`models[0].aliases` is `16 of them`, expected fewer: with the model's own names they take "
+        "17 rules, and a route has at most 16"
+    )
