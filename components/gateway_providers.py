@@ -50,7 +50,6 @@ def install(
         repository_opts=None if chart.path else options,
         version=None if chart.path else chart.version,
         values=dict(chart.values),
-        skip_crds=chart.without_definitions,
         timeout=CHART_SECONDS,
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[*before])),
     )

@@ -20,7 +20,5 @@ class Chart:
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
     defines: bool = False
     """Whether it is definitions alone, which Helm removes with it, and with them all objects."""
-    without_definitions: bool = False
-    """Whether those that it would install are somebody else's to install."""
     pods: tuple[Mapping[str, str], ...] = ()
     """What each of its pods asks for, as far as the nodes have to have room for it."""

@@ -192,21 +192,24 @@ ISTIO_1_29 = _istio("v1.29.2", "126c195eaa38471f70e482f25a4e033fafeff01ff524a86e
 ENVOY_GATEWAY_1_8 = CrdBundle(
     module="github.com/envoyproxy/gateway",
     repository="envoyproxy/gateway",
-    version="v1.8.1",
+    version="v1.8.3",
     annotation=None,
     files=_each(
         "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_{}.yaml",
         backends="456cbad5d7efd20e4e1bcbe00caea177f711b66c28e96dd75f8507c53ab3eea6",
-        backendtrafficpolicies="dc4eabbf2c9393355e30e35f2976f4ed2c09f9b69e9c4419509c2ba5d0b8bbd1",
+        backendtrafficpolicies="3b285efcb7d8f9c292f386528d83a61bd719d992a67f9c48a848353f10655e66",
         clienttrafficpolicies="5322c533fd33282cce6eba9405331477872a06fafebaac20026bb6d08ff4a291",
         envoyextensionpolicies="8370ddaf25e0cdcf248aba4672c3aaad071322bc55d0f543a4f0c6dd7a6e5254",
         envoypatchpolicies="8e9110c32b414ea5c43a85e272dc2dee8917ed0bfa36a9a2b72fde1f3fba6083",
-        envoyproxies="9221dc64d6587b95ca9fc59893ffb9c905dc98137eb66f0492a33b1213c37ec1",
+        envoyproxies="a1efb63b00659fe8dae385236deb20a29619b5537a9552b60940dc6425924a2e",
         httproutefilters="ebba11783da910e78829941deeb3c6701ba95b4cddb9f595382c71793546efca",
-        securitypolicies="6c0dc326d048c3b25b720b49d92fb149b7b70cf035211d17501779bb5dd882f3",
+        securitypolicies="f156487aeb871a5f946d10153de0676b1e69a2b42be7a1259e2619a75adc4951",
     ),
 )
-"""Its own; its chart brings Gateway API's experimental channel beside them."""
+"""Its own; its chart brings Gateway API's experimental channel beside them.
+
+The API server refuses every rate limit as 1.8.0 and 1.8.1 define it (envoyproxy/gateway#9186).
+"""
 
 GKE_GATEWAY = CrdBundle(
     module="github.com/GoogleCloudPlatform/gke-gateway-api",

@@ -174,6 +174,8 @@ class ControlPlane:
     """`controllerName` of its GatewayClass."""
     charts: tuple[Chart, ...] = ()
     """None where it is part of the cluster."""
+    definitions: Mapping[str, CrdBundle] = field(default_factory=dict[str, CrdBundle])
+    """Name of a bundle -> definitions of its own that its charts do not bring."""
     flag: Flag | None = None
     """What tells that it knows InferencePools."""
 

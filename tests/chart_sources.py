@@ -43,10 +43,12 @@ class Module:
 
 @dataclass(frozen=True, kw_only=True)
 class Freedom:
-    """What a chart passes on as it stands, so that its values do not tell which keys there are."""
+    """Where a chart's own values do not tell which keys it knows."""
 
     free: frozenset[str] = frozenset()
-    """Dotted keys."""
+    """Dotted keys of what it passes on as it stands."""
+    unlisted: frozenset[str] = frozenset()
+    """Dotted keys that its templates read, and its values leave out."""
     aliases: frozenset[str] = frozenset()
     """Keys under which all of the chart's own may stand."""
 
@@ -62,24 +64,28 @@ MODULES: Mapping[str, Module] = {
     "istiod": replace(_ISTIO, path=f"{_ISTIO.path}/istio-control/istio-discovery"),
     "gateway-helm": Module(
         module="github.com/envoyproxy/gateway",
-        version="v1.8.1",
+        version="v1.8.3",
         path="charts/gateway-helm",
-        has="v1.8.1",
+        has="v1.8.3",
         placeholders={
-            "${GatewayImage}": "docker.io/envoyproxy/gateway:v1.8.1",
+            "${GatewayImage}": "docker.io/envoyproxy/gateway:v1.8.3",
             "${GatewayImagePullPolicy}": "IfNotPresent",
         },
     ),
 }
 FREEDOMS: Mapping[str, Freedom] = {
-    "istiod": Freedom(free=frozenset({"meshConfig"}), aliases=frozenset({"pilot"})),
+    "istiod": Freedom(
+        free=frozenset({"meshConfig"}),
+        unlisted=frozenset({"global.platform"}),  # in templates/zzz_profile.yaml
+        aliases=frozenset({"pilot"}),
+    ),
     # The configuration file of its controller.
     "gateway-helm": Freedom(free=frozenset({"config.envoyGateway"})),
 }
 
 
 def named(chart: Chart) -> str:
-    return PurePosixPath(chart.chart).name.removesuffix(f"-{chart.version}.tgz")
+    return PurePosixPath(chart.chart).name
 
 
 def label(chart: Chart) -> str:
@@ -91,8 +97,9 @@ def label(chart: Chart) -> str:
 
 def pull(chart: Chart) -> str:
     """The command that brings the very chart here, and finds it there the next time."""
-    folder = _pulled(chart).relative_to(ROOT)
-    return f"helm pull {chart.chart} --version {chart.version} --untar --untardir {folder}"
+    where = f" --repo {chart.repository}" if chart.repository else ""
+    version = f"--version {chart.version} --untar --untardir {_pulled(chart).relative_to(ROOT)}"
+    return f"helm pull {chart.chart}{where} {version}"
 
 
 def folder(chart: Chart, copies: Path) -> Path | None:
@@ -154,7 +161,8 @@ def unknown_keys(values: Values, known: Values, freedom: Freedom | None = None) 
         below = unknown_keys(values[alias], known, freedom)
         yield from (f"{alias}.{key}" for key in below)
     own = {key: value for key, value in values.items() if key not in freedom.aliases}
-    yield from _unknown(own, known, freedom.free, "")
+    found = _unknown(own, known, freedom.free, "")
+    yield from (key for key in found if key not in freedom.unlisted)
 
 
 def _unknown(values: Values, known: Values, free: frozenset[str], above: str) -> Iterator[str]:

@@ -44,8 +44,24 @@ def unfit(made: Mapping[str, Any], *bundles: CrdBundle) -> Iterator[str]:
         yield f"{' '.join(kind)}: no definition of it"
         return
     check: Any = Draft4Validator(known[kind])  # its types know no mapping of anything
-    for error in check.iter_errors(made):
+    for error in check.iter_errors(defaulted(made, known[kind])):
         yield f"{made['kind']} {error.json_path}: {error.message}"
+
+
+def defaulted(made: Any, schema: Schema) -> Any:
+    """As the API server fills it in before it looks at it."""
+    if "properties" in schema and _is(dict, made):
+        properties: Schema = schema["properties"]
+        absent = {key: one["default"] for key, one in properties.items() if "default" in one}
+        there: dict[str, Any] = {**absent, **made}
+        return {key: defaulted(one, properties.get(key, {})) for key, one in there.items()}
+    if "items" in schema and _is(list, made):
+        return [defaulted(one, schema["items"]) for one in made]
+    return made
+
+
+def _is(kind: type[object], value: Any) -> bool:
+    return isinstance(value, kind)
 
 
 def schemas(bundle: CrdBundle) -> Mapping[Kind, Schema]:
@@ -69,7 +85,7 @@ def _of_an_object(schema: Schema) -> Schema:
 
 def strict(schema: Schema) -> Schema:
     """A structural schema, as a JSON schema that refuses what the API server would prune."""
-    # Some definitions name a condition and leave it out.
+    # A generator has left some of the keys without anything.
     made = {key: _within(key, value) for key, value in schema.items() if value is not None}
     open_ended = "additionalProperties" in made or made.get("x-kubernetes-preserve-unknown-fields")
     if "properties" in made and not open_ended:

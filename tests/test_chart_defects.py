@@ -24,6 +24,7 @@ from stack.checks import is_pinned
 from stack.crd_bundles import INFERENCE_EXTENSION_1_2
 from stack.hardware.xpu import RENDER
 from stack.platforms import PLATFORMS
+from stack.refusals import REFUSALS
 from stack.releases import releases
 
 Objects: TypeAlias = Sequence[Object]
@@ -56,8 +57,11 @@ PROVIDED = [
     (release, provider)
     for release, one in releases().items()
     for provider in ("standalone", "gke", "openshift", *sorted(one.gateways))
+    if not any(
+        provider in refusal.provider and release in (refusal.releases or ()) for refusal in REFUSALS
+    )
 ]
-"""Gateways that each release can have, and where it comes from the cluster."""
+"""Gateways that each release can have."""
 
 
 def behind(provider: str, **blocks: Any) -> dict[str, Any]:

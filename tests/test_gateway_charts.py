@@ -19,7 +19,11 @@ from chart_sources import (
     unknown_keys,
 )
 
+from components.gateways import kinds
 from stack.charts import Chart
+from stack.kinds import Provider
+from stack.platforms import PLATFORMS
+from stack.releases import releases
 
 KNOWN: dict[str, Any] = {
     "env": {},
@@ -30,65 +34,27 @@ KNOWN: dict[str, Any] = {
     "service": {"ports": [{"port": 80}]},
     "config": {"file": {"level": "info"}},
 }
-POST = ["Translation", "Cluster", "Route"]
-POOLS = [{"group": "inference.networking.k8s.io", "kind": "InferencePool", "version": "v1"}]
-CHARTS = [
-    Chart(
-        name="istiod",
-        namespace="istio-system",
-        chart="https://istio-release.storage.googleapis.com/charts/istiod-1.28.1.tgz",
-        version="1.28.1",
-        values={
-            "pilot": {
-                "env": {"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": "true"},
-                "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}},
-            },
-            "global": {"hub": "docker.io/istio", "tag": "1.28.1"},
-            "meshConfig": {"accessLogFile": "/dev/stdout"},
-        },
-    ),
-    Chart(
-        name="kgateway",
-        namespace="kgateway-system",
-        chart="oci://cr.kgateway.dev/kgateway-dev/charts/kgateway",
-        version="v2.1.1",
-        values={"inferenceExtension": {"enabled": True}},
-    ),
-    Chart(
-        name="agentgateway",
-        namespace="agentgateway-system",
-        chart="oci://cr.agentgateway.dev/charts/agentgateway",
-        version="v1.1.0",
-        values={"inferenceExtension": {"enabled": True}},
-    ),
-    Chart(
-        name="eg",
-        namespace="envoy-gateway-system",
-        chart="oci://docker.io/envoyproxy/gateway-helm",
-        version="v1.8.1",
-        values={
-            "config": {
-                "envoyGateway": {
-                    "extensionApis": {"enableBackend": True, "enableEnvoyPatchPolicy": True},
-                    "extensionManager": {
-                        "backendResources": POOLS,
-                        "hooks": {"xdsTranslator": {"post": POST}},
-                    },
-                }
-            }
-        },
-    ),
-    Chart(
-        name="ai-gateway",
-        namespace="envoy-ai-gateway-system",
-        chart="oci://docker.io/envoyproxy/ai-gateway-helm",
-        version="v0.7.0",
-    ),
-]
+
+
+def charts() -> list[Chart]:
+    """Of every provider's control plane, as every release and platform has it."""
+    planes = [
+        kind.control_plane(release.gateways[name], platform)
+        for name, kind in kinds().items()
+        if isinstance(kind, Provider)
+        for release in releases().values()
+        if name in release.gateways
+        for platform in PLATFORMS.values()
+    ]
+    found: list[Chart] = []
+    for chart in (chart for plane in planes for chart in plane.charts):
+        if chart not in found:
+            found.append(chart)
+    return found
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("chart", CHARTS, ids=label)
+@pytest.mark.parametrize("chart", charts(), ids=label)
 def test_a_chart_knows_every_key_that_is_set_and_renders_with_them(
     chart: Chart, tmp_path: Path
 ) -> None:
@@ -147,3 +113,10 @@ def test_under_an_alias_stand_a_charts_own_keys() -> None:
     values = {"controller": {"env": {"A": "b"}, "pod": {"replica": 2}}, "image": "other"}
 
     assert [*unknown_keys(values, KNOWN, freedom)] == ["controller.pod.replica"]
+
+
+def test_a_key_that_only_templates_read_is_known() -> None:
+    freedom = Freedom(unlisted=frozenset({"pod.platform"}))
+    values = {"pod": {"platform": "openshift", "replica": 2}}
+
+    assert [*unknown_keys(values, KNOWN, freedom)] == ["pod.replica"]

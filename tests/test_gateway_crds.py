@@ -92,8 +92,24 @@ def test_a_quantity_is_a_number_or_a_text(size: object) -> None:
         (limit(True), "$.spec.connection.bufferLimit: True is not of type"),  # noqa: FBT003 - a value
         (rule({"tls": {"mode": "TLS"}}), "$.spec.trafficPolicy.tls.mode: 'TLS' is not one of"),
         ({**policy(), "spec": NOTHING}, "$.spec: 'targetRef' is a required property"),
+        ({**policy(), "spec": "none"}, "$.spec: 'none' is not of type 'object'"),
         ({**policy(), "kind": "Policy"}, "networking.gke.io/v1 Policy: no definition of it"),
     ],
 )
 def test_an_object_that_does_not_fit_is_told_where(made: Mapping[str, Any], told: str) -> None:
     assert any(told in one for one in unfit(made, ENVOY_GATEWAY_1_8, GKE_GATEWAY, ISTIO_1_28))
+
+
+def route(**more: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "route.openshift.io/v1",
+        "kind": "Route",
+        "metadata": {"name": "gateway"},
+        "spec": {"to": {"kind": "Service", "name": "gateway"}, **more},
+    }
+
+
+def test_an_object_is_looked_at_as_the_api_server_fills_it_in() -> None:
+    """A Route without a host is taken for the wildcard policy that is filled in."""
+    assert [*unfit(route(), OPENSHIFT_ROUTE)] == []
+    assert [*unfit(route(wildcardPolicy="Subdomain"), OPENSHIFT_ROUTE)]

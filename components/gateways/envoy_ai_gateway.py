@@ -17,8 +17,8 @@ from stack.kinds import (
 from stack.platforms import Platform
 
 API = "gateway.envoyproxy.io/v1alpha1"
-ENVOY_GATEWAY = "v1.8.1"
-"""The version that AI Gateway's own of 0.7.0 is made for."""
+ENVOY_GATEWAY = "v1.8.3"
+"""Of the line that AI Gateway 0.7.0 is made for; 1.8.1's own definitions refuse every limit."""
 NAMESPACE, AI_NAMESPACE = "envoy-gateway-system", "envoy-ai-gateway-system"
 CHARTS = "oci://docker.io/envoyproxy"
 BUFFER = "50Mi"
@@ -51,12 +51,15 @@ def control_plane(version: str, _platform: Platform) -> ControlPlane:
                 namespace=NAMESPACE,
                 chart=f"{CHARTS}/gateway-helm",
                 version=ENVOY_GATEWAY,
-                values={"config": {"envoyGateway": {"extensionManager": extension()}}},
-                # Its definitions are Gateway API's experimental ones too.
-                without_definitions=True,
+                values={
+                    "config": {"envoyGateway": {"extensionManager": extension()}},
+                    # They are Gateway API's too, and experimental, with a policy that guards them.
+                    "crds": {"enabled": False},
+                },
                 pods=(REQUESTS,),
             ),
         ),
+        definitions={"envoyGateway": ENVOY_GATEWAY_1_8},
     )
 
 
@@ -101,6 +104,8 @@ def how_it_runs(asked: Asked) -> dict[str, Any]:
         "kubernetes": {
             "envoyDeployment": {
                 "replicas": asked.replicas,
+                # Without it the restricted Pod Security Standard refuses them.
+                "pod": {"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}},
                 "container": {"resources": resources},
             },
             "envoyService": {"type": str(asked.service_type), "name": service(asked)},

@@ -81,7 +81,9 @@ def overlays(asked: Asked) -> dict[str, object]:
         "name": "istio-proxy",
         "resources": {"requests": dict(asked.requests), "limits": dict(asked.limits)},
     }
-    pod = {"spec": {"containers": [proxy]}}
+    # Without it the restricted Pod Security Standard refuses them.
+    security = {"seccompProfile": {"type": "RuntimeDefault"}}
+    pod = {"spec": {"securityContext": security, "containers": [proxy]}}
     return {
         "deployment": {"spec": {"replicas": asked.replicas, "template": pod}},
         "service": {"spec": {"type": str(asked.service_type)}},
