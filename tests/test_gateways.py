@@ -454,8 +454,9 @@ def test_an_istiod_that_does_not_know_pools_is_not_adopted(found: dict[str, str]
         (
             {"release": "v0.4", "gateway": {"provider": "kgateway"}, "cluster": HERE},
             (
-                "`gateway.provider` is `kgateway`, expected `istio`, or release v0.5 with `v0.4`: "
-                "the version that the release was tried with, 2.0.4, reads pools of v1alpha2 alone"
+                "`gateway.provider` is `kgateway`, expected `standalone` or `istio` with `v0.4`: "
+                "the version that the release was tried with, 2.0.4, reads pools of v1alpha2 "
+                "alone; release v0.5 has one that reads v1"
             ),
         ),
         (
