@@ -33,14 +33,14 @@ class GatewayProviders(pulumi.ComponentResource):
         ]
         for chart in providers.charts:
             # One after the other: a control plane looks once for what the chart before it brings.
-            before.append(install(name, chart, before, parent=self))
+            before.append(install(name, chart, before, keep if chart.defines else child))
         for adopted in providers.adopted if providers.looks else ():
             adopt(name, adopted, child)
         self.register_outputs({"gateway": providers.gateway})
 
 
 def install(
-    name: str, chart: Chart, before: Sequence[pulumi.Resource], *, parent: pulumi.Resource
+    name: str, chart: Chart, before: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
 ) -> k8s.helm.v3.Release:
     options = k8s.helm.v3.RepositoryOptsArgs(repo=chart.repository) if chart.repository else None
     return k8s.helm.v3.Release(
@@ -52,7 +52,7 @@ def install(
         version=None if chart.path else chart.version,
         values=dict(chart.values),
         timeout=CHART_SECONDS,
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[*before]),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[*before])),
     )
 
 

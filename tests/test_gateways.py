@@ -1,5 +1,6 @@
 """What each gateway provider is told, for every stack that may choose it."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ from stack.releases import releases
 
 HERE = {"kind": "existing", "context": "c"}
 PROVIDERS = {name: kind for name, kind in gateways.kinds().items() if isinstance(kind, Provider)}
+UNDEFINED_HERE = {"gatewayApi": False, "inferenceExtension": False}
+"""Nothing of definitions: where they are not looked at, they are most of what there is to make."""
 UNDEFINED = {"agentgateway.dev", "gateway.kgateway.dev", "GCPRoutingExtension"}
 """API groups and kinds whose definitions no registry of packages has."""
 HAVING = {
@@ -78,13 +81,22 @@ def asked(provider: str, **gateway: Any) -> dict[str, Any]:
         "release": release_of(provider),
         "hardware": "cuda",
         "cluster": HERE | {"platform": PROVIDERS[provider].platform or "kubernetes"},
-        "gateway": {"provider": provider, **gateway},
+        "gateway": {"provider": provider, "crds": UNDEFINED_HERE, **gateway},
     }
 
 
+def made_of(deploy: Deploy, blocks: Mapping[str, Any]) -> list[Made]:
+    """What these blocks make, once for all tests."""
+    if (key := json.dumps(blocks, sort_keys=True)) not in _made:
+        _made[key] = deploy("embedded", config={f"llm-d:{key}": one for key, one in blocks.items()})
+    return _made[key]
+
+
+_made: dict[str, list[Made]] = {}
+
+
 def made_by(deploy: Deploy, provider: str, models: Any = None, **gateway: Any) -> list[Made]:
-    blocks = asked(provider, **gateway) | {"models": models or [MODEL]}
-    return deploy("embedded", config={f"llm-d:{key}": value for key, value in blocks.items()})
+    return made_of(deploy, asked(provider, **gateway) | {"models": models or [MODEL]})
 
 
 def named(made: list[Made], kind: str) -> list[dict[str, Any]]:
@@ -119,13 +131,12 @@ def test_a_preview_without_a_cluster_lists_the_gateway_and_its_route_or_says_why
 ) -> None:
     kind = PROVIDERS[provider]
     blocks = asked(provider) | {"cluster": HERE | {"platform": platform}, "models": [MODEL]}
-    config = {f"llm-d:{key}": value for key, value in blocks.items()}
     if kind.platform not in {None, platform}:
         with pytest.raises(Exception, match=f"comes with {kind.platform}"):
-            deploy("embedded", config=config)
+            made_of(deploy, blocks)
         return
 
-    made = deploy("embedded", config=config)
+    made = made_of(deploy, blocks)
 
     [gateway], [route], [pool] = (
         named(made, it) for it in ("Gateway", "HTTPRoute", "InferencePool")
@@ -148,7 +159,7 @@ def test_every_object_fits_its_definition_but_kgateways_agentgateways_and_gkes_r
         return  # refused, as another test shows
     extras = {key: value for offer in offers(provider) for key, value in EXTRAS[offer].items()}
     blocks = asked(provider, **extras) | {"release": release, "models": several(provider, release)}
-    made = deploy("embedded", config={f"llm-d:{key}": value for key, value in blocks.items()})
+    made = made_of(deploy, blocks)
     bundles: list[CrdBundle] = [
         *pinned.crds.values(), *kind.definitions, CERT_MANAGER, OPENSHIFT_ROUTE
     ]  # fmt: skip
@@ -314,15 +325,10 @@ def test_without_waiting_nothing_is_waited_for(deploy: Deploy) -> None:
 def test_where_no_load_balancer_is_sure_to_come_no_address_is_waited_for(deploy: Deploy) -> None:
     waits = {
         platform: named(
-            deploy(
-                "embedded",
-                config={
-                    f"llm-d:{key}": value
-                    for key, value in (
-                        asked("istio", service="LoadBalancer")
-                        | {"cluster": HERE | {"platform": platform}, "models": [MODEL]}
-                    ).items()
-                },
+            made_of(
+                deploy,
+                asked("istio", service="LoadBalancer")
+                | {"cluster": HERE | {"platform": platform}, "models": [MODEL]},
             ),
             "Gateway",
         )[0]["metadata"]["annotations"]["pulumi.com/waitFor"]

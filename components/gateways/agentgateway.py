@@ -40,6 +40,7 @@ def control_plane(version: str, _platform: Platform) -> ControlPlane:
                 namespace=NAMESPACE,
                 chart=f"{CHARTS[major]}/agentgateway-crds",
                 version=version,
+                defines=True,
             ),
             Chart(
                 name="agentgateway",

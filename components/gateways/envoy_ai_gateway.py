@@ -37,6 +37,7 @@ def control_plane(version: str, _platform: Platform) -> ControlPlane:
                 namespace=AI_NAMESPACE,
                 chart=f"{CHARTS}/ai-gateway-crds-helm",
                 version=version,
+                defines=True,
             ),
             Chart(
                 name="ai-gateway",

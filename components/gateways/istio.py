@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from components.envoy import UNLIMITED, asking, type_url
+from components.envoy import asking, type_url
 from stack.charts import Chart
 from stack.crd_bundles import ISTIO_1_29
 from stack.kinds import (
@@ -155,10 +155,7 @@ def pool(_asked: Asked, behind: Behind) -> tuple[Manifest, ...]:
 
 
 def _trusting(host: str) -> Manifest:
-    """How Istio's Envoys ask what makes a certificate of its own at every start.
-
-    Each request holds a stream for as long as its answer takes: no limit of Istio's own will do.
-    """
+    """How Istio's Envoys ask what makes a certificate of its own at every start."""
     return Manifest(
         role="destination-rule",
         api_version="networking.istio.io/v1",
@@ -167,10 +164,8 @@ def _trusting(host: str) -> Manifest:
         body={
             "spec": {
                 "host": host,
-                "trafficPolicy": {
-                    "tls": {"mode": "SIMPLE", "insecureSkipVerify": True},
-                    "connectionPool": {"http": {"http2MaxRequests": UNLIMITED}},
-                },
+                # How many requests there may be at once, Istio does not limit by itself.
+                "trafficPolicy": {"tls": {"mode": "SIMPLE", "insecureSkipVerify": True}},
             }
         },
     )
