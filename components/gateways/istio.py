@@ -81,7 +81,9 @@ def overlays(asked: Asked) -> dict[str, object]:
         "name": "istio-proxy",
         "resources": {"requests": dict(asked.requests), "limits": dict(asked.limits)},
     }
-    pod = {"spec": {"containers": [proxy]}}
+    # All that a namespace with the strictest rules for pods asks for and istiod leaves out.
+    strict = {"seccompProfile": {"type": "RuntimeDefault"}}
+    pod = {"spec": {"securityContext": strict, "containers": [proxy]}}
     return {
         "deployment": {"spec": {"replicas": asked.replicas, "template": pod}},
         "service": {"spec": {"type": str(asked.service_type)}},
