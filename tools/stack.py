@@ -235,11 +235,12 @@ def settle(
 def unawaited(deployment: Mapping[str, Any], urns: Collection[str]) -> Mapping[str, Any]:
     """A state in which these have yet to become ready: the next update waits for each."""
     why = "the run that made it was cut short"
-    resources = [
+    resources: list[dict[str, Any]] = deployment.get("resources") or []
+    marked = [
         {**one, "initErrors": one.get("initErrors") or [why]} if one["urn"] in urns else one
-        for one in deployment.get("resources") or []
+        for one in resources
     ]
-    return {**deployment, "resources": resources}
+    return {**deployment, "resources": marked}
 
 
 def objects_of(exported: Mapping[str, Any]) -> list[dict[str, Any]]:
