@@ -147,6 +147,9 @@ class Entrance:
     """Policies of the Gateway."""
     timeouts: Mapping[str, str] = field(default_factory=dict[str, str])
     """Of the routes' rules; none where a policy says it."""
+    ready: tuple[str, ...] = ()
+    """What the Gateway's status says beside the Gateway API's own conditions, which stay true while
+    its Service is changed."""
     health_port: int | None = None
     """Of the proxies, where these are in the Gateway's namespace: it is Programmed before they are
     ready, which they say there. None where Programmed says that too."""
