@@ -189,4 +189,6 @@ def url(address: str | None, gateway: plan.Gateway) -> str | None:
     if address is None or address.endswith(INSIDE):
         return None
     host = gateway.host if gateway.is_secure and gateway.host else address
-    return f"{'https' if gateway.is_secure else 'http'}://{f'[{host}]' if ':' in host else host}"
+    scheme, usual = ("https", 443) if gateway.is_secure else ("http", 80)
+    port = "" if gateway.port == usual else f":{gateway.port}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}{port}"

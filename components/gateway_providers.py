@@ -25,6 +25,7 @@ class GatewayProviders(pulumi.ComponentResource):
         before: list[pulumi.Resource] = [
             CrdBundle(f"{name}-{crds.name}", crds=crds, opts=child if crds.adopt else keep)
             for crds in providers.crds
+            if providers.looks or not crds.adopt
         ]
         before += [
             k8s.core.v1.Namespace(f"{name}-{namespace}", metadata={"name": namespace}, opts=child)
@@ -33,7 +34,7 @@ class GatewayProviders(pulumi.ComponentResource):
         for chart in providers.charts:
             # One after the other: a control plane looks once for what the chart before it brings.
             before.append(install(name, chart, before, keep if chart.defines else child))
-        for adopted in providers.adopted:
+        for adopted in providers.adopted if providers.looks else ():
             adopt(name, adopted, child)
         self.register_outputs({"gateway": providers.gateway})
 

@@ -52,6 +52,11 @@ class Stack:
     """Models that the gateway's list has: of several, some gateways have one pool's alone."""
     models: tuple[Model, ...]
 
+    @property
+    def routes_by_model(self) -> bool:
+        """Whether the gateway itself refuses what nobody serves, in words of its own."""
+        return len(self.models) > len(self.listed)
+
     def kubectl(self, *words: str, namespace: str | None = None) -> str:
         """A command for a person to run, in the stack's namespace unless another is said."""
         where = ["--context", self.context, "--namespace", namespace or self.namespace]
@@ -106,9 +111,10 @@ def parse(stack: str, said: Mapping[str, Any]) -> Stack:
             name=stack,
             namespace=said["namespace"],
             context=said["context"],
-            kubeconfig=said["kubeconfig"],
-            url=said["gatewayUrl"],
-            service=_service(said["gatewayService"]),
+            kubeconfig=said.get("kubeconfig"),
+            # Of an output that is nothing, nothing is kept.
+            url=said.get("gatewayUrl"),
+            service=_service(said.get("gatewayService")),
             listed=frozenset(said["listedModels"]),
             models=tuple(_model(name, said) for name in said["models"]),
         )

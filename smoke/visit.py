@@ -135,7 +135,8 @@ class Visit:
         model = self._model
         token = self._token()
         url, way = metrics.beside(self._stack.url, model.metrics_port), None
-        if url is None or isinstance(self._scrape(token, url), Lost):
+        # Of several endpoint pickers on one machine, one alone has the port.
+        if url is None or not metrics.tells(self._scrape(token, url), model.pool):
             way = self._open(Hop.PICKER, model.picker, model.metrics_port)
             if isinstance(way, Failed):
                 return way

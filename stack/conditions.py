@@ -22,3 +22,11 @@ def of_parent(kind: str, gateway: str, controller: str) -> str:
     parent = f"?@.parentRef.name=='{gateway}' && {signed}"
     wanted = f"?@.type=='{kind}' && @.observedGeneration==$.metadata.generation"
     return f"jsonpath={{.status.parents[{parent}].conditions[{wanted}].status}}=True"
+
+
+def reached_at(host: str, *, from_outside: bool) -> str:
+    """Of a Gateway whose status has its Service's name until a load balancer has another for it."""
+    # Not by `!=`, which the provider takes for the comparison of what the path selects.
+    inside = f"@.value=='{host}'"
+    wanted = f"!({inside})" if from_outside else inside
+    return f"jsonpath={{.status.addresses[?{wanted}].value}}"

@@ -9,6 +9,7 @@ from stack.kinds import (
     Asked,
     ClusterKind,
     ControlPlane,
+    Entrance,
     GatewayKind,
     Manifest,
     Offer,
@@ -125,11 +126,7 @@ def gateway(
         requests=ask.requests,
         service=made.service,
         # Programmed alone tells nothing of a listener that lacks its certificate.
-        ready=tuple(
-            conditions.condition(kind)
-            for kind in (conditions.ACCEPTED, *(() if waited else (conditions.PROGRAMMED,)))
-            if waits
-        ),
+        ready=(*_ready(made, is_programmed=not waited),) if waits else (),
         health_port=made.health_port if waits else None,
         routes=(*_routes(stack, pools),),
         route_ready=tuple(
@@ -153,6 +150,13 @@ def gateway(
         else None,
         route=_public(ask, made.service[1], port) if platform.has_routes and made.service else None,
     )
+
+
+def _ready(made: Entrance, *, is_programmed: bool) -> Iterator[str]:
+    yield conditions.condition(conditions.ACCEPTED)
+    if is_programmed:
+        yield conditions.condition(conditions.PROGRAMMED)
+        yield from made.ready
 
 
 def pool_ready(ask: Asked, plane: ControlPlane) -> tuple[str, ...]:

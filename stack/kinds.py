@@ -147,6 +147,9 @@ class Entrance:
     """Policies of the Gateway."""
     timeouts: Mapping[str, str] = field(default_factory=dict[str, str])
     """Of the routes' rules; none where a policy says it."""
+    ready: tuple[str, ...] = ()
+    """What the Gateway's status says beside the Gateway API's own conditions, which stay true while
+    its Service is changed."""
     health_port: int | None = None
     """Of the proxies, where these are in the Gateway's namespace: it is Programmed before they are
     ready, which they say there. None where Programmed says that too."""
@@ -223,6 +226,10 @@ class Provider(GatewayKind):
     """Why it cannot run on the nodes of a cluster on this machine; empty where it can."""
 
 
+def _yes(_settings: config.Cluster) -> bool:
+    return True
+
+
 def _plain(_settings: config.Cluster) -> Platform:
     return PLATFORMS["kubernetes"]
 
@@ -240,5 +247,7 @@ class ClusterKind(Generic[Settings]):
     """Whose Kubernetes it is."""
     charts: str | None = None
     """Folder of the charts that can be installed there, from the project's root."""
+    is_there: Callable[[Settings], bool] = _yes
+    """Whether anything on it can be looked at: a preview needs no cluster."""
     is_local: bool = False
     """Whether its load balancer is this machine's loopback, so that nothing of it is public."""

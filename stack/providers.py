@@ -35,6 +35,7 @@ def providers(
         crds=(*crds,),
         charts=(*charts,),
         adopted=adopted,
+        looks=cluster.is_there(stack.cluster),
         keeps_definitions=not cluster.is_local,
     )
 

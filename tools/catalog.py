@@ -250,6 +250,13 @@ _TOOLS = (
         module=EPP,
         files={"epp": GoPackage("cluster", f"{EPP}/cmd/epp", "epp")},
     ),
+    Tool(  # the same: tells Gateways which model a request asks for, where there are several
+        name="bbr",
+        family="cluster",
+        module=EPP,
+        files={"bbr": GoPackage("cluster", f"{EPP}/cmd/bbr", "bbr")},
+        gateway="istio",
+    ),
     Tool(  # published as images and charts only
         name="pilot-discovery",
         family="istio",

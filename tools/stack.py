@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -118,10 +118,7 @@ class Pulumi:
             return
         sys.stdout.write(f"settling {pending} operation(s) of a run that was cut short\n")
         sys.stdout.flush()
-        file = self.places.state / "config" / f"{self.stack}.settled.json"
-        _write(file, json.dumps(state))
-        self._expect("stack", "import", "--stack", self.stack, "--file", str(file))
-        file.unlink()
+        self._import(state)
         targets = [f"--target={one['urn']}" for one in adopted]
         if targets and self.stream("refresh", "--yes", "--skip-preview", *targets):
             raise Missing(
@@ -129,6 +126,10 @@ class Pulumi:
                 "what the last run had begun could not be settled",
                 way_out="mend what `pulumi refresh` says above, and run this again",
             )
+        if targets:
+            state = self._export()
+            state["deployment"] = unawaited(state["deployment"], {one["urn"] for one in adopted})
+            self._import(state)
 
     def outputs(self) -> dict[str, Any]:
         """What the program exports; secrets among it are masked."""
@@ -140,6 +141,12 @@ class Pulumi:
 
     def _export(self) -> dict[str, Any]:
         return json.loads(self._expect("stack", "export", "--stack", self.stack))
+
+    def _import(self, state: Mapping[str, Any]) -> None:
+        file = self.places.state / "config" / f"{self.stack}.settled.json"
+        _write(file, json.dumps(state))
+        self._expect("stack", "import", "--stack", self.stack, "--file", str(file))
+        file.unlink()
 
     def _locked(self) -> bool:
         """Whether a lock is left of a run that is dead; Missing while one is alive."""
@@ -223,6 +230,17 @@ def settle(
     before: list[dict[str, Any]] = deployment.get("resources") or []
     settled = {**deployment, "resources": [*before, *adopted], "pending_operations": []}
     return settled, adopted, len(pending)
+
+
+def unawaited(deployment: Mapping[str, Any], urns: Collection[str]) -> Mapping[str, Any]:
+    """A state in which these have yet to become ready: the next update waits for each."""
+    why = "the run that made it was cut short"
+    resources: list[dict[str, Any]] = deployment.get("resources") or []
+    marked = [
+        {**one, "initErrors": one.get("initErrors") or [why]} if one["urn"] in urns else one
+        for one in resources
+    ]
+    return {**deployment, "resources": marked}
 
 
 def objects_of(exported: Mapping[str, Any]) -> list[dict[str, Any]]:

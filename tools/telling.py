@@ -16,12 +16,13 @@ def told(
 
 
 def _how(outputs: Mapping[str, Any]) -> Iterator[str]:
-    url: str | None = outputs["gatewayUrl"]
+    # Of an output that is nothing, nothing is kept.
+    url: str | None = outputs.get("gatewayUrl")
     for model in outputs["models"]:
         yield f"{model} answers {f'at {url}' if url else 'inside the cluster'}"
     yield ""
-    if url is None and outputs["portForwardCommand"]:
-        yield f"  {outputs['portForwardCommand']} &"
+    if url is None and (forward := outputs.get("portForwardCommand")):
+        yield f"  {forward} &"
     yield f"  {outputs['exampleRequest']}"
     yield ""
     yield f"Ask it hop by hop, and hear what is wrong: {outputs['smokeTestCommand']}"

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from components.envoy import asking, type_url
+from stack import conditions
 from stack.charts import Chart
 from stack.crd_bundles import ISTIO_1_29
 from stack.kinds import (
@@ -19,7 +20,9 @@ from stack.kinds import (
     Manifest,
     Offer,
     Provider,
+    ServiceType,
 )
+from stack.plan import dns
 from stack.platforms import PLATFORMS, Platform
 
 CLASS = "istio"
@@ -58,9 +61,10 @@ def control_plane(version: str, platform: Platform) -> ControlPlane:
 
 
 def entrance(asked: Asked, gateway_class: str = CLASS) -> Entrance:
+    service = f"{asked.name}-{gateway_class}"
     return Entrance(
         gateway_class=gateway_class,
-        service=(asked.namespace, f"{asked.name}-{gateway_class}"),
+        service=(asked.namespace, service),
         parameters=Manifest(
             role="parameters",
             api_version="v1",
@@ -69,6 +73,12 @@ def entrance(asked: Asked, gateway_class: str = CLASS) -> Entrance:
             body={"data": {key: yaml.safe_dump(one) for key, one in overlays(asked).items()}},
         ),
         beside=(*tokens(asked), *(reads_models(asked) if asked.several else ())),
+        ready=(
+            conditions.reached_at(
+                dns(service, asked.namespace),
+                from_outside=asked.service_type is ServiceType.LOAD_BALANCER,
+            ),
+        ),
         health_port=15021,
         # No limit is what 0s says; Istio sets none of its own.
         timeouts=dict.fromkeys(("request", "backendRequest"), f"{asked.timeout_seconds or 0}s"),
