@@ -24,13 +24,10 @@ providers = GatewayProviders("gateway", providers=plan.providers, opts=cluster.h
 namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=cluster.here())
 pools: list[InferencePool] = []
 for model in plan.models:
-    pool = InferencePool(
-        model.named("pool"), pool=model.pool, opts=cluster.here(providers, namespace)
-    )
+    opts = cluster.here(providers, namespace)
+    pool = InferencePool(model.named("pool"), pool=model.pool, opts=opts)
     pools.append(pool)
-    ModelService(
-        model.named("model"), service=model.service, opts=cluster.here(providers, namespace)
-    )
+    ModelService(model.named("model"), service=model.service, opts=opts)
     if model.monitors:
         Monitoring(
             model.named("monitoring"),
@@ -40,11 +37,8 @@ for model in plan.models:
             opts=cluster.here(pool),
         )
 
-way_in = entrance(
-    plan.entrance,
-    pickers=[pool.picker for pool in pools],
-    opts=cluster.here(providers, namespace),
-)
+pickers = [pool.picker for pool in pools]
+way_in = entrance(plan.entrance, pickers=pickers, opts=cluster.here(providers, namespace))
 
 for key, value in endpoints(
     plan, way_in, kubeconfig=cluster.kubeconfig, context=cluster.context
