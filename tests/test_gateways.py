@@ -1,7 +1,6 @@
 """What each gateway provider is told, for every stack that may choose it."""
 
 import json
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
