@@ -1,6 +1,7 @@
 """What each gateway provider is told, for every stack that may choose it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -574,3 +575,13 @@ def test_the_url_is_where_requests_are_taken_from_outside(
     assert isinstance(made.entrance, plans.Gateway)
 
     assert url(address({"addresses": addresses}), made.entrance) == there
+
+
+def test_the_url_has_a_port_that_is_not_the_schemes_own() -> None:
+    made = planned(
+        hardware="cuda", cluster=HERE, gateway={"provider": "istio", "port": 443}
+    ).entrance
+    assert isinstance(made, plans.Gateway)
+
+    assert url("203.0.113.7", made) == "http://203.0.113.7:443"
+    assert url("2001:db8::7", replace(made, port=8080)) == "http://[2001:db8::7]:8080"

@@ -190,7 +190,7 @@ def test_make_smoke_finds_nothing_wrong_with_the_gateway(host: Host) -> None:
         line for line in done.stdout.splitlines() if line.startswith(("ok ", "FAILED ", "- "))
     ]
     failed = [line for line in checks if not line.startswith("ok ")]
-    assert len(checks) == 1 + 2 * 9, done.stdout + done.stderr
+    assert len(checks) == 1 + 2 * 10, done.stdout + done.stderr
     assert all("picker's metrics" in line for line in failed), done.stdout
 
 
