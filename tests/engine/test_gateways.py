@@ -115,7 +115,7 @@ class Host:
         return self.project.outputs()["gatewayUrl"]
 
     def guest(self, folder: Path, name: str, **said: Any) -> Project:
-        config = EMBEDDED | {"cluster": on(self.cluster)} | said
+        config = EMBEDDED | {"cluster": on(self.cluster), "models": MODELS[:1]} | said
         made = Project.create(folder / name, name, config)
         self.guests.append(made)
         return made
