@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -622,3 +623,13 @@ def test_more_aliases_than_a_route_has_rules_are_refused() -> None:
         "`models[0].aliases` is `16 of them`, expected fewer: with the model's own names they take "
         "17 rules, and a route has at most 16"
     )
+
+
+def test_the_url_has_a_port_that_is_not_the_schemes_own() -> None:
+    made = planned(
+        hardware="cuda", cluster=HERE, gateway={"provider": "istio", "port": 443}
+    ).entrance
+    assert isinstance(made, plans.Gateway)
+
+    assert url("203.0.113.7", made) == "http://203.0.113.7:443"
+    assert url("2001:db8::7", replace(made, port=8080)) == "http://[2001:db8::7]:8080"
