@@ -42,3 +42,17 @@ def test_a_condition_holds_where_the_gateways_controller_says_so_of_what_is_ther
     kind: str, status: Captured
 ) -> None:
     assert holds(asked(kind, status), status) == (kind not in status.unmet)
+
+
+@pytest.mark.parametrize(
+    ("host", "from_outside"), [("a.b.svc.cluster.local", False), ("10.1.2.3", True)]
+)
+def test_a_gateway_is_reached_at_its_services_name_until_a_balancer_has_another(
+    host: str, *, from_outside: bool
+) -> None:
+    gateway = {"metadata": {"generation": 1}, "status": {"addresses": [{"value": host}]}}
+    for outside in (False, True):
+        expression = conditions.reached_at("a.b.svc.cluster.local", from_outside=outside)
+        [check] = waitfor.parse(json.dumps([expression]))
+        assert (check(gateway) == READY) == (outside == from_outside)
+        assert check({"metadata": {"generation": 1}, "status": {}}) != READY

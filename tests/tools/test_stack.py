@@ -93,6 +93,22 @@ def test_an_object_whose_making_had_begun_is_taken_in_for_a_refresh_to_judge() -
     assert count == 2
 
 
+def test_what_was_taken_in_has_yet_to_become_ready_and_keeps_what_is_known_of_it() -> None:
+    there: list[dict[str, Any]] = [
+        {"urn": "other"},
+        {"urn": "begun"},
+        {"urn": "told", "initErrors": ["no pod is ready"]},
+    ]
+
+    state = stack.unawaited({"resources": there}, {"begun", "told"})
+
+    assert state["resources"] == [
+        {"urn": "other"},
+        {"urn": "begun", "initErrors": ["the run that made it was cut short"]},
+        there[2],
+    ]
+
+
 def test_a_run_that_ended_by_itself_left_nothing_to_settle() -> None:
     assert stack.settle({"resources": []})[1:] == ([], 0)
     assert stack.settle({})[1:] == ([], 0)
