@@ -25,6 +25,7 @@ class GatewayProviders(pulumi.ComponentResource):
         before: list[pulumi.Resource] = [
             CrdBundle(f"{name}-{crds.name}", crds=crds, opts=child if crds.adopt else keep)
             for crds in providers.crds
+            if providers.looks or not crds.adopt
         ]
         before += [
             k8s.core.v1.Namespace(f"{name}-{namespace}", metadata={"name": namespace}, opts=child)
@@ -32,14 +33,14 @@ class GatewayProviders(pulumi.ComponentResource):
         ]
         for chart in providers.charts:
             # One after the other: a control plane looks once for what the chart before it brings.
-            before.append(install(name, chart, before, parent=self))
-        for adopted in providers.adopted:
+            before.append(install(name, chart, before, keep if chart.defines else child))
+        for adopted in providers.adopted if providers.looks else ():
             adopt(name, adopted, child)
         self.register_outputs({"gateway": providers.gateway})
 
 
 def install(
-    name: str, chart: Chart, before: Sequence[pulumi.Resource], *, parent: pulumi.Resource
+    name: str, chart: Chart, before: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
 ) -> k8s.helm.v3.Release:
     options = k8s.helm.v3.RepositoryOptsArgs(repo=chart.repository) if chart.repository else None
     return k8s.helm.v3.Release(
@@ -50,9 +51,8 @@ def install(
         repository_opts=None if chart.path else options,
         version=None if chart.path else chart.version,
         values=dict(chart.values),
-        skip_crds=chart.without_definitions,
         timeout=CHART_SECONDS,
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[*before]),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[*before])),
     )
 
 

@@ -14,7 +14,7 @@ from embedded.cluster import Cluster
 from rehearsal import conditions, program, report, scene, script
 from rehearsal.scene import Scene
 from rehearsal.script import Script
-from rehearsal.stage import DEFINITION, PAUSE_SECONDS, Stage, surroundings
+from rehearsal.stage import DEFINITION, PAUSE_SECONDS, Stage, anything, surroundings, undefined
 from stack.kinds import Provider
 from stack.plan import Gateway
 from stack.releases import releases
@@ -39,6 +39,8 @@ def rehearse(stack: str, places: Places, folder: Path, cluster: Cluster) -> bool
     _tell(report.opening(read))
     stage = Stage(cluster)
     there = surroundings(read, releases()[read.release].crds)
+    unchecked = undefined(read.plan, there)
+    there += map(anything, unchecked)
     stage.set(read, there)
     before = stage.inventory()
     pulumi = _project(stack, read, places, folder)
@@ -46,6 +48,8 @@ def rehearse(stack: str, places: Places, folder: Path, cluster: Cluster) -> bool
     shown = settled(stage)
     _tell(["", *report.placements(shown), ""])
     objects = pulumi.objects()
+    if kinds := sorted(one.kind for one in unchecked):
+        _tell([f"not checked, since their definitions are not to be had: {', '.join(kinds)}"])
     controlled = isinstance(read.plan.entrance, Gateway) and bool(read.plan.providers.charts)
     _tell(report.accepted(objects, [*there, *objects], SERVED if controlled else frozenset()))
     _tell(_named("warning", stage.warnings(objects)) or ["warnings of the API server: none"])

@@ -13,7 +13,7 @@ from embedded.cluster import CONTEXT, Cluster
 from rehearsal.script import Script
 from stack import crds
 from stack.crd_bundles import CERT_MANAGER, OPENSHIFT_ROUTE, CrdBundle, CrdFile
-from stack.kinds import Provider
+from stack.kinds import Manifest, Provider
 from stack.plan import Gateway, Plan
 from tools import Missing
 
@@ -89,6 +89,59 @@ def surroundings(script: Script, release: Mapping[str, CrdBundle]) -> list[Objec
     return found
 
 
+def undefined(plan: Plan, there: Sequence[Object]) -> list[Manifest]:
+    """What a provider is told in kinds that nothing defines which is there, one of each."""
+    if plan.providers.charts:
+        return []  # they bring definitions along
+    entrance = plan.entrance
+    told = [one for model in plan.models for one in model.pool.beside]
+    if isinstance(entrance, Gateway):
+        told += [one for one in (entrance.parameters, *entrance.beside) if one]
+    known = {
+        (one["spec"]["group"], one["spec"]["names"]["kind"])
+        for one in there
+        if one["kind"] == DEFINITION
+    }
+    kinds = {(_group(one), one.kind): one for one in told if "." in _group(one)}
+    return [one for kind, one in kinds.items() if kind not in known and not _is_common(kind[0])]
+
+
+def _is_common(group: str) -> bool:
+    """Whether it is Kubernetes' own, or what every provider is told in."""
+    return group.endswith("k8s.io")
+
+
+def _group(manifest: Manifest) -> str:
+    return manifest.api_version.rpartition("/")[0]
+
+
+def anything(manifest: Manifest) -> Object:
+    """A definition of its kind that takes whatever an object says."""
+    group, _, version = manifest.api_version.rpartition("/")
+    plural = manifest.kind.lower()
+    return {
+        **_object("apiextensions.k8s.io/v1", DEFINITION, f"{plural}.{group}"),
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": manifest.kind, "plural": plural, "singular": plural},
+            "versions": [
+                {
+                    "name": version,
+                    "served": True,
+                    "storage": True,
+                    "schema": {
+                        "openAPIV3Schema": {
+                            "type": "object",
+                            "x-kubernetes-preserve-unknown-fields": True,
+                        }
+                    },
+                }
+            ],
+        },
+    }
+
+
 def counted_on(plan: Plan) -> Iterator[Object]:
     """Objects that the stack names and does not make, as far as a pod is not placed without."""
     services = [model.service for model in plan.models]
@@ -139,7 +192,10 @@ class Stage:
             time.sleep(PAUSE_SECONDS)
 
     def _apply(self, objects: Sequence[Object]) -> None:
-        self._kubectl("apply", "--server-side", "--filename=-", stdin=listed(objects))
+        # By the API server's own rules alone: kubectl's refuse a definition that OpenShift has.
+        self._kubectl(
+            *("apply", "--server-side", "--validate=ignore", "--filename=-"), stdin=listed(objects)
+        )
 
     def get(self, kinds: str) -> list[Object]:
         """All objects of some kinds, `pods,nodes`."""

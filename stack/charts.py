@@ -18,7 +18,7 @@ class Chart:
     path: str | None = None
     """Of the chart itself, where it does not come from its publisher."""
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    without_definitions: bool = False
-    """Whether those that it would install are somebody else's to install."""
+    defines: bool = False
+    """Whether it is definitions alone, which Helm removes with it, and with them all objects."""
     pods: tuple[Mapping[str, str], ...] = ()
     """What each of its pods asks for, as far as the nodes have to have room for it."""

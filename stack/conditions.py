@@ -26,5 +26,7 @@ def of_parent(kind: str, gateway: str, controller: str) -> str:
 
 def reached_at(host: str, *, from_outside: bool) -> str:
     """Of a Gateway whose status has its Service's name until a load balancer has another for it."""
-    compared = "!=" if from_outside else "=="
-    return f"jsonpath={{.status.addresses[?@.value{compared}'{host}'].value}}"
+    # Not by `!=`, which the provider takes for the comparison of what the path selects.
+    inside = f"@.value=='{host}'"
+    wanted = f"!({inside})" if from_outside else inside
+    return f"jsonpath={{.status.addresses[?{wanted}].value}}"

@@ -107,7 +107,8 @@ def gateway(
 ) -> Gateway:
     """`pools` are by model; `is_local`: it takes requests at this machine's own addresses."""
     # The first thousand are for a machine's administrator alone.
-    port = LOCAL_PORT if is_local else 443 if ask.settings.tls else 80
+    default = LOCAL_PORT if is_local else 443 if ask.settings.tls else 80
+    port = ask.settings.port or default
     made, tls, waits = provider.entrance(ask), ask.settings.tls, ask.settings.wait
     plane = provider.control_plane(ask.version, platform)
     waited = ask.service_type is ServiceType.LOAD_BALANCER and not (is_local or platform.balances)
@@ -115,7 +116,7 @@ def gateway(
         name=ask.name,
         namespace=ask.namespace,
         gateway_class=made.gateway_class,
-        port=stack.gateway.port or port,
+        port=port,
         makes_class=plane.controller if made.makes_class else None,
         host=stack.gateway.host,
         tls_secret=tls.secret if tls else None,
@@ -147,7 +148,7 @@ def gateway(
         )
         if ask.several and provider.asks_reader
         else None,
-        route=_public(stack, made.service) if platform.has_routes and made.service else None,
+        route=_public(ask, made.service[1], port) if platform.has_routes and made.service else None,
     )
 
 
@@ -164,20 +165,20 @@ def pool_ready(ask: Asked, plane: ControlPlane) -> tuple[str, ...]:
     return (accepted,) if ask.settings.wait else ()
 
 
-def _public(stack: config.Stack, service: tuple[str, str]) -> Manifest:
+def _public(ask: Asked, service: str, port: int) -> Manifest:
     """The way in from outside OpenShift: its router cuts an answer off after 30 s unless told."""
-    said = stack.gateway
+    said = ask.settings
     return Manifest(
         role="public-route",
         api_version="route.openshift.io/v1",
         kind="Route",
-        name=name(stack),
+        name=ask.name,
         annotations={"haproxy.router.openshift.io/timeout": said.timeout or "24h"},
         body={
             "spec": {
                 **({"host": said.host} if said.host else {}),
-                "to": {"kind": "Service", "name": service[1], "weight": 100},
-                "port": {"targetPort": 443 if said.tls else 80},
+                "to": {"kind": "Service", "name": service, "weight": 100},
+                "port": {"targetPort": port},
                 "tls": {
                     "termination": "passthrough" if said.tls else "edge",
                     "insecureEdgeTerminationPolicy": "Redirect",
@@ -323,11 +324,16 @@ def _of_provider(
             said.service,
             f"one of {', '.join(sorted(provider.service_types))} with gateway `{said.provider}`",
         )
+    # One model takes whatever is asked for; and names that are wrong are told already.
+    if len(stack.models) > 1 and not [*routing.problems(stack, release)]:
+        yield from _too_many_rules(stack)
+
+
+def _too_many_rules(stack: config.Stack) -> Iterator[str]:
+    shares = routing.shares(stack)
+    owners = {one.name: one.name for one in stack.models}
     for index, model in enumerate(stack.models):
-        if len(stack.models) == 1 or [*routing.problems(stack, release)]:
-            return  # one takes whatever is asked for; or names are wrong, which is told already
-        owners = {one.name: one.name for one in stack.models}
-        rules = [*_rules(routing.names(model), routing.shares(stack), owners, is_first=index == 0)]
+        rules = [*_rules(routing.names(model), shares, owners, is_first=index == 0)]
         if len(rules) > RULES:
             yield wrong(
                 f"models[{index}].aliases",

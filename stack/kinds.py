@@ -177,6 +177,8 @@ class ControlPlane:
     """`controllerName` of its GatewayClass."""
     charts: tuple[Chart, ...] = ()
     """None where it is part of the cluster."""
+    definitions: Mapping[str, CrdBundle] = field(default_factory=dict[str, CrdBundle])
+    """Name of a bundle -> definitions of its own that its charts do not bring."""
     flag: Flag | None = None
     """What tells that it knows InferencePools."""
 
@@ -224,6 +226,10 @@ class Provider(GatewayKind):
     """Why it cannot run on the nodes of a cluster on this machine; empty where it can."""
 
 
+def _yes(_settings: config.Cluster) -> bool:
+    return True
+
+
 def _plain(_settings: config.Cluster) -> Platform:
     return PLATFORMS["kubernetes"]
 
@@ -241,5 +247,7 @@ class ClusterKind(Generic[Settings]):
     """Whose Kubernetes it is."""
     charts: str | None = None
     """Folder of the charts that can be installed there, from the project's root."""
+    is_there: Callable[[Settings], bool] = _yes
+    """Whether anything on it can be looked at: a preview needs no cluster."""
     is_local: bool = False
     """Whether its load balancer is this machine's loopback, so that nothing of it is public."""

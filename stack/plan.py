@@ -59,6 +59,8 @@ class Providers:
     charts: tuple[Chart, ...]
     adopted: tuple[GatewayClass, ...]
     """Checked: who runs it is not this stack."""
+    looks: bool
+    """Whether what is adopted can be checked: a preview may have no cluster."""
     keeps_definitions: bool
     """Whether they stay when the stack goes, since others on the cluster may use them."""
 

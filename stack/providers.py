@@ -19,15 +19,23 @@ def providers(
     entrance: Front | Gateway,
 ) -> Providers:
     charts, adopted = [*_charts(stack, cluster)], ()
+    crds = [*_crds(stack, gateway, cluster, release)]
     if isinstance(gateway, Provider) and isinstance(entrance, Gateway):
         plane = entrances.control_plane(stack, release, gateway, cluster)
-        charts = [*entrances.charts(stack.gateway, plane, cluster), *charts]
+        own = [*entrances.charts(stack.gateway, plane, cluster)]
+        charts = [*own, *charts]
+        if own:
+            crds += [
+                Crds(name=name, bundle=bundle, adopt=False)
+                for name, bundle in plane.definitions.items()
+            ]
         adopted = entrances.adopted(stack.gateway, plane, entrance)
     return Providers(
         gateway=stack.gateway.provider,
-        crds=(*_crds(stack, gateway, cluster, release),),
+        crds=(*crds,),
         charts=(*charts,),
         adopted=adopted,
+        looks=cluster.is_there(stack.cluster),
         keeps_definitions=not cluster.is_local,
     )
 

@@ -47,6 +47,10 @@ def platform(settings: Settings) -> Platform:
     return PLATFORMS[settings.platform]
 
 
+def is_there(settings: Settings) -> bool:
+    return any(contexts_of(path) for path in files(settings))
+
+
 def problems(settings: Settings) -> Iterator[str]:
     """A kubeconfig without the context. None at all is fine: a preview needs no cluster."""
     contexts: set[str] = set()
@@ -87,5 +91,6 @@ KIND = Kind(
     problems=problems,
     service_type=ServiceType.CLUSTER_IP,
     platform=platform,
+    is_there=is_there,
     connect=connect,
 )

@@ -40,6 +40,7 @@ def control_plane(version: str, _platform: Platform) -> ControlPlane:
                 namespace=NAMESPACE,
                 chart=f"{CHARTS[major]}/agentgateway-crds",
                 version=version,
+                defines=True,
             ),
             Chart(
                 name="agentgateway",
@@ -77,12 +78,12 @@ def entrance(asked: Asked) -> Entrance:
 
 
 def how_it_runs(asked: Asked) -> dict[str, Any]:
-    deployment: dict[str, Any] = {"replicas": asked.replicas}
-    if asked.assigns_users:
-        deployment["template"] = {"spec": as_assigned()}
+    # Without it the restricted Pod Security Standard refuses them.
+    pod = {"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}}
+    template = {"spec": {**pod, **(as_assigned() if asked.assigns_users else {})}}
     return {
         "resources": {"requests": dict(asked.requests), "limits": dict(asked.limits)},
-        "deployment": {"spec": deployment},
+        "deployment": {"spec": {"replicas": asked.replicas, "template": template}},
         "service": {"spec": {"type": str(asked.service_type)}},
     }
 
@@ -97,10 +98,7 @@ def as_assigned() -> dict[str, Any]:
         "runAsNonRoot": True,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    return {
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [{"name": "agentgateway", "securityContext": rights}],
-    }
+    return {"containers": [{"name": "agentgateway", "securityContext": rights}]}
 
 
 def policies(asked: Asked) -> Iterator[Manifest]:

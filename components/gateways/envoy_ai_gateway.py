@@ -37,6 +37,7 @@ def control_plane(version: str, _platform: Platform) -> ControlPlane:
                 namespace=AI_NAMESPACE,
                 chart=f"{CHARTS}/ai-gateway-crds-helm",
                 version=version,
+                defines=True,
             ),
             Chart(
                 name="ai-gateway",
@@ -55,10 +56,10 @@ def control_plane(version: str, _platform: Platform) -> ControlPlane:
                     # They are Gateway API's too, and experimental, with a policy that guards them.
                     "crds": {"enabled": False},
                 },
-                without_definitions=True,
                 pods=(REQUESTS,),
             ),
         ),
+        definitions={"envoyGateway": ENVOY_GATEWAY_1_8},
     )
 
 
@@ -103,6 +104,8 @@ def how_it_runs(asked: Asked) -> dict[str, Any]:
         "kubernetes": {
             "envoyDeployment": {
                 "replicas": asked.replicas,
+                # Without it the restricted Pod Security Standard refuses them.
+                "pod": {"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}},
                 "container": {"resources": resources},
             },
             "envoyService": {"type": str(asked.service_type), "name": service(asked)},

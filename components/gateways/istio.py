@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from components.envoy import UNLIMITED, asking, type_url
+from components.envoy import asking, type_url
 from stack import conditions
 from stack.charts import Chart
 from stack.crd_bundles import ISTIO_1_29
@@ -91,9 +91,9 @@ def overlays(asked: Asked) -> dict[str, object]:
         "name": "istio-proxy",
         "resources": {"requests": dict(asked.requests), "limits": dict(asked.limits)},
     }
-    # All that a namespace with the strictest rules for pods asks for and istiod leaves out.
-    strict = {"seccompProfile": {"type": "RuntimeDefault"}}
-    pod = {"spec": {"securityContext": strict, "containers": [proxy]}}
+    # Without it the restricted Pod Security Standard refuses them.
+    security = {"seccompProfile": {"type": "RuntimeDefault"}}
+    pod = {"spec": {"securityContext": security, "containers": [proxy]}}
     return {
         "deployment": {"spec": {"replicas": asked.replicas, "template": pod}},
         "service": {"spec": {"type": str(asked.service_type)}},
@@ -165,10 +165,7 @@ def pool(_asked: Asked, behind: Behind) -> tuple[Manifest, ...]:
 
 
 def _trusting(host: str) -> Manifest:
-    """How Istio's Envoys ask what makes a certificate of its own at every start.
-
-    Each request holds a stream for as long as its answer takes: no limit of Istio's own will do.
-    """
+    """How Istio's Envoys ask what makes a certificate of its own at every start."""
     return Manifest(
         role="destination-rule",
         api_version="networking.istio.io/v1",
@@ -177,10 +174,8 @@ def _trusting(host: str) -> Manifest:
         body={
             "spec": {
                 "host": host,
-                "trafficPolicy": {
-                    "tls": {"mode": "SIMPLE", "insecureSkipVerify": True},
-                    "connectionPool": {"http": {"http2MaxRequests": UNLIMITED}},
-                },
+                # How many requests there may be at once, Istio does not limit by itself.
+                "trafficPolicy": {"tls": {"mode": "SIMPLE", "insecureSkipVerify": True}},
             }
         },
     )

@@ -22,6 +22,7 @@ def control_plane(version: str, _platform: Platform) -> ControlPlane:
                 namespace=NAMESPACE,
                 chart=f"{CHARTS}/kgateway-crds",
                 version=version,
+                defines=True,
             ),
             Chart(
                 name="kgateway",
