@@ -339,14 +339,14 @@ def test_a_gateway_without_its_certificate_is_waited_for_in_words(
     before = objects(host.cluster)
 
     running = second.start("up")
-    said = until(running, r"Gateway inference-gateway creating .*Programmed")
+    said = until(running, r"Gateway inference-gateway creating .*Accepted")
     # Instead of ten minutes: Pulumi gives up what is awaited in the same way.
     os.killpg(running.pid, signal.SIGINT)
     ended = second.finish(running)
 
     assert ended.code != 0
     assert f"Gateway `guest/{GATEWAY}` exists, but" in ended.said, said + ended.said
-    assert "Programmed" in ended.said
+    assert "None of the Gateway's listeners are valid" in ended.said
     assert second.act("down").code == 0
     assert objects(host.cluster) == before
 
