@@ -4,13 +4,13 @@ import pulumi
 
 from components import (
     Cluster,
-    Front,
     GatewayProviders,
     InferencePool,
     ModelService,
     Monitoring,
     Namespace,
     clusters,
+    entrance,
     gateways,
 )
 from components.outputs import endpoints
@@ -20,21 +20,20 @@ plan = load(clusters=clusters.kinds(), gateways=gateways.kinds())
 hf_token = pulumi.Config().get_secret("hfToken")
 
 cluster = Cluster("cluster", cluster=plan.cluster)
-gateway = GatewayProviders("gateway", gateway=plan.gateway, opts=cluster.here())
+providers = GatewayProviders("gateway", providers=plan.providers, opts=cluster.here())
 namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=cluster.here())
-
 pools: list[InferencePool] = []
 for model in plan.models:
-    pool = InferencePool(
-        model.named("pool"), pool=model.pool, opts=cluster.here(gateway, namespace)
-    )
+    opts = cluster.here(providers, namespace)
+    pool = InferencePool(model.named("pool"), pool=model.pool, opts=opts)
     pools.append(pool)
-    ModelService(model.named("model"), service=model.service, opts=cluster.here(gateway, namespace))
+    ModelService(model.named("model"), service=model.service, opts=opts)
 
-front = Front("front", front=plan.front, opts=cluster.here(*pools, namespace))
+pickers = [pool.picker for pool in pools]
+way_in = entrance(plan.entrance, pickers=pickers, opts=cluster.here(providers, namespace))
 monitoring = plan.monitoring and Monitoring(
     "monitoring", monitoring=plan.monitoring, cluster=cluster, opts=cluster.here(*pools)
 )
 
-for key, value in endpoints(plan, cluster, front.url, monitoring).items():
+for key, value in endpoints(plan, cluster, way_in, monitoring).items():
     pulumi.export(key, value)

@@ -1,7 +1,7 @@
 """The components, in the order a request meets them."""
 
 from components.cluster import Cluster
-from components.front import Front
+from components.entrance import entrance
 from components.gateway_providers import GatewayProviders
 from components.inference_pool import InferencePool
 from components.model_service import ModelService
@@ -10,10 +10,10 @@ from components.namespace import Namespace
 
 __all__ = [
     "Cluster",
-    "Front",
     "GatewayProviders",
     "InferencePool",
     "ModelService",
     "Monitoring",
     "Namespace",
+    "entrance",
 ]

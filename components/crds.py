@@ -31,10 +31,9 @@ def _install(name: str, bundle: plan.Crds, opts: pulumi.ResourceOptions) -> None
 
 def _adopt(name: str, bundle: plan.Crds, opts: pulumi.ResourceOptions) -> None:
     """Read what is there; a version other than the release's stops the update."""
-    for file in bundle.bundle.files:
-        group, plural = file.path.rsplit("/", 1)[-1].removesuffix(".yaml").split("_")
+    for definition in (one for file in bundle.bundle.files for one in file.definitions):
         there = k8s.apiextensions.v1.CustomResourceDefinition.get(
-            f"{name}-{plural}.{group}", f"{plural}.{group}", opts=opts
+            f"{name}-{definition}", definition, opts=opts
         )
         there.metadata.apply(lambda found: check(found.annotations or {}, bundle))
 

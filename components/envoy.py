@@ -102,6 +102,26 @@ def answer(match: Piece, status: int, body: str) -> Piece:
     }
 
 
+def asking(cluster: str, *, answers: bool) -> Piece:
+    """Settings of a filter that has another process look at each request, and maybe at its answer.
+
+    Bodies of any length, piece by piece.
+    """
+    heads, bodies = ("SEND", "FULL_DUPLEX_STREAMED") if answers else ("SKIP", "NONE")
+    return {
+        "grpc_service": {"envoy_grpc": {"cluster_name": cluster}},
+        "message_timeout": "1000s",
+        "processing_mode": {
+            "request_header_mode": "SEND",
+            "request_body_mode": "FULL_DUPLEX_STREAMED",
+            "request_trailer_mode": "SEND",
+            "response_header_mode": heads,
+            "response_body_mode": bodies,
+            "response_trailer_mode": heads,
+        },
+    }
+
+
 def cluster(name: str, **settings: Any) -> Piece:
     """Somewhere to send requests, as many at once as there are."""
     limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_kubernetes.apps.v1 as apps
 import pulumi_kubernetes.core.v1 as core
@@ -19,11 +21,18 @@ from stack import plan
 class Front(pulumi.ComponentResource):
     """The Envoys that take requests for all pools, where no Gateway does."""
 
+    address: pulumi.Output[str | None]
+    """That a load balancer has given its Service, or the Service's name inside the cluster."""
     url: pulumi.Output[str | None]
     """Where requests are taken; None where only a port-forward leads there."""
 
     def __init__(
-        self, name: str, *, front: plan.Front, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        front: plan.Front,
+        pickers: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("llm-d:components:Front", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -40,7 +49,7 @@ class Front(pulumi.ComponentResource):
             f"{name}-proxy",
             metadata=metadata(front),
             spec=proxies(front),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[account, configs]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[account, configs, *pickers]),
         )
         service = core.Service(
             f"{name}-service",
@@ -52,8 +61,12 @@ class Front(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
         )
-        self.url = service.status.apply(lambda status: url(status, front.proxy.port))
-        self.register_outputs({"url": self.url})
+        balanced = service.status.apply(balancer)
+        self.address = balanced.apply(lambda host: host or plan.dns(front.name, front.namespace))
+        self.url = balanced.apply(
+            lambda host: f"http://{host}:{front.proxy.port}" if host else None
+        )
+        self.register_outputs({"address": self.address, "url": self.url})
 
 
 def metadata(front: plan.Front) -> meta.ObjectMetaArgsDict:
@@ -104,16 +117,14 @@ def envoy(front: plan.Front) -> core.ContainerArgsDict:
             "http_get": {"path": proxy.ready_path, "port": "admin"},
             "period_seconds": 2,
         },
-        "resources": {"requests": dict(proxy.requests), "limits": dict(proxy.limits)},
+        "resources": {"requests": dict(front.requests), "limits": dict(front.limits)},
         "security_context": RESTRICTED,
         "volume_mounts": [{"name": "config", "mount_path": proxy.config_dir, "read_only": True}],
     }
 
 
-def url(status: core.outputs.ServiceStatus | None, port: int) -> str | None:
-    """Of the first address that a load balancer has given the Service."""
+def balancer(status: core.outputs.ServiceStatus | None) -> str | None:
+    """The first address that a load balancer has given the Service."""
     balancer = status.load_balancer if status else None
-    for ingress in (balancer.ingress if balancer else None) or ():
-        if host := ingress.ip or ingress.hostname:
-            return f"http://{host}:{port}"
-    return None
+    given = (balancer.ingress if balancer else None) or ()
+    return next((host for one in given if (host := one.ip or one.hostname)), None)

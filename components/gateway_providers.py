@@ -1,29 +1,99 @@
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pulumi
 import pulumi_kubernetes as k8s
 
 from components.crds import CrdBundle
+from components.gateway import API
+from components.objects import KubernetesObject
 from stack import plan
+from stack.charts import Chart
+
+CHART_SECONDS = 900
 
 
 class GatewayProviders(pulumi.ComponentResource):
-    """What has to be on the cluster before a pool can be routed to."""
+    """What has to be on the cluster before anything can be routed: installed, or checked."""
 
     def __init__(
-        self, name: str, *, gateway: plan.Gateway, opts: pulumi.ResourceOptions | None = None
+        self, name: str, *, providers: plan.Providers, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("llm-d:components:GatewayProviders", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        for crds in gateway.crds:
-            CrdBundle(f"{name}-{crds.name}", crds=crds, opts=child)
-        for chart in gateway.charts:
-            k8s.helm.v3.Release(
-                f"{name}-{chart.name}",
-                name=chart.name,
-                namespace=chart.namespace,
-                create_namespace=True,
-                chart=chart.chart,
-                version=chart.version,
-                values=dict(chart.values),
-                opts=child,
-            )
-        self.register_outputs({"provider": gateway.provider})
+        keep = pulumi.ResourceOptions(parent=self, retain_on_delete=providers.keeps_definitions)
+        before: list[pulumi.Resource] = [
+            CrdBundle(f"{name}-{crds.name}", crds=crds, opts=child if crds.adopt else keep)
+            for crds in providers.crds
+            if providers.looks or not crds.adopt
+        ]
+        before += [
+            k8s.core.v1.Namespace(f"{name}-{namespace}", metadata={"name": namespace}, opts=child)
+            for namespace in dict.fromkeys(chart.namespace for chart in providers.charts)
+        ]
+        for chart in providers.charts:
+            # One after the other: a control plane looks once for what the chart before it brings.
+            before.append(install(name, chart, before, keep if chart.defines else child))
+        for adopted in providers.adopted if providers.looks else ():
+            adopt(name, adopted, child)
+        self.register_outputs({"gateway": providers.gateway})
+
+
+def install(
+    name: str, chart: Chart, before: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
+) -> k8s.helm.v3.Release:
+    options = k8s.helm.v3.RepositoryOptsArgs(repo=chart.repository) if chart.repository else None
+    return k8s.helm.v3.Release(
+        f"{name}-{chart.name}",
+        name=chart.name,
+        namespace=chart.namespace,
+        chart=chart.path or chart.chart,
+        repository_opts=None if chart.path else options,
+        version=None if chart.path else chart.version,
+        values=dict(chart.values),
+        timeout=CHART_SECONDS,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[*before])),
+    )
+
+
+def adopt(name: str, adopted: plan.GatewayClass, opts: pulumi.ResourceOptions) -> None:
+    """Read what is there; what cannot serve pools stops the update."""
+    there = KubernetesObject(
+        f"{name}-class",
+        api_version=API,
+        kind="GatewayClass",
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=adopted.name)),
+    )
+    there.spec.apply(lambda spec: check_class(spec, adopted))
+    if flag := adopted.flag:
+        deployment = k8s.apps.v1.Deployment.get(
+            f"{name}-control-plane", f"{flag.namespace}/{flag.deployment}", opts=opts
+        )
+        deployment.spec.apply(lambda spec: check_flag(environment(spec), adopted))
+
+
+def check_class(spec: Mapping[str, Any], adopted: plan.GatewayClass) -> None:
+    """RunError where someone else's controller has the class."""
+    if (found := spec.get("controllerName")) != adopted.controller:
+        raise pulumi.RunError(
+            f"GatewayClass `{adopted.name}` on the cluster is {found}'s, expected "
+            f"{adopted.controller}'s: choose the `gateway.provider` that it is, or have the class "
+            "removed"
+        )
+
+
+def environment(spec: k8s.apps.v1.outputs.DeploymentSpec) -> dict[str, str | None]:
+    containers = spec.template.spec.containers if spec.template.spec else ()
+    return {one.name: one.value for container in containers for one in container.env or ()}
+
+
+def check_flag(found: Mapping[str, str | None], adopted: plan.GatewayClass) -> None:
+    """RunError where the control plane does not know pools."""
+    flag = adopted.flag
+    if flag and found.get(flag.variable) != flag.value:
+        said = found.get(flag.variable)
+        raise pulumi.RunError(
+            f"Deployment {flag.namespace}/{flag.deployment} has {flag.variable}={said}, expected "
+            f"{flag.value}: without it InferencePools are refused; have it set, or "
+            "`gateway.controlPlane: false` leaves it unchecked"
+        )

@@ -7,7 +7,7 @@ import pulumi_kubernetes.core.v1 as core
 import pulumi_kubernetes.meta.v1 as meta
 import pulumi_kubernetes.rbac.v1 as rbac
 
-from components.envoy import UNLIMITED
+from components.objects import made, waiting_for
 from components.pods import (
     DRAIN,
     DRAIN_SECONDS,
@@ -35,6 +35,9 @@ CONFIG_FILE = "default-plugins.yaml"
 
 class InferencePool(pulumi.ComponentResource):
     """A pool over one model's pods, and the endpoint picker that chooses among them."""
+
+    picker: core.Service
+    """Before which nothing is routed to the pool."""
 
     def __init__(
         self, name: str, *, pool: plan.Pool, opts: pulumi.ResourceOptions | None = None
@@ -66,15 +69,17 @@ class InferencePool(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[cluster_role, account]),
         )
         configs = core.ConfigMap(f"{name}-config", metadata=metadata, data=config(pool), opts=child)
-        # The picker is not ready before its pool is there, so the pool comes first.
+        # The picker is not ready before its pool is there, so the pool comes first, but where it is
+        # waited for: a Gateway takes it once a route leads to it, and that comes last.
         inference_pool = k8s.apiextensions.CustomResource(
             f"{name}-pool",
             api_version=f"{pool.group}/v1",
             kind="InferencePool",
-            metadata={**metadata, "name": pool.name},
+            metadata={**metadata, "name": pool.name, **waiting_for(pool.ready)},
             spec=spec(pool),
             opts=child,
         )
+        first = () if pool.ready else (inference_pool,)
         for objective in pool.objectives:
             k8s.apiextensions.CustomResource(
                 f"{name}-objective-{objective.name}",
@@ -93,25 +98,18 @@ class InferencePool(pulumi.ComponentResource):
                 spec={"poolRef": pool_reference(pool), "rules": rewrite_rules(pool)},
                 opts=child,
             )
-        if pool.destination_rule:
-            k8s.apiextensions.CustomResource(
-                f"{name}-destination-rule",
-                api_version="networking.istio.io/v1",
-                kind="DestinationRule",
-                metadata=metadata,
-                spec=destination_rule(pool),
-                opts=child,
-            )
+        for manifest in pool.beside:
+            made(name, manifest, pool.namespace, labels(pool), child)
         deployment = apps.Deployment(
             f"{name}-endpoint-picker",
             metadata={**metadata, **ready_when(pool)},
             spec=picker(pool),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[account, binding, cluster_binding, configs, inference_pool],
+                depends_on=[account, binding, cluster_binding, configs, *first],
             ),
         )
-        core.Service(
+        self.picker = core.Service(
             f"{name}-service",
             metadata=metadata,
             spec={
@@ -121,7 +119,7 @@ class InferencePool(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
         )
-        self.register_outputs({"picker": pool.picker})
+        self.register_outputs({})
 
 
 def metadata_of(pool: plan.Pool) -> meta.ObjectMetaArgsDict:
@@ -219,20 +217,6 @@ def rewrite_rules(pool: plan.Pool) -> list[dict[str, Any]]:
         }
         for rewrite in pool.rewrites
     ]
-
-
-def destination_rule(pool: plan.Pool) -> dict[str, Any]:
-    """How Istio's Envoys ask the endpoint picker, which makes a certificate at every start.
-
-    Each request holds a stream for as long as its answer takes: no limit of Istio's own will do.
-    """
-    return {
-        "host": plan.dns(pool.picker, pool.namespace),
-        "trafficPolicy": {
-            "tls": {"mode": "SIMPLE", "insecureSkipVerify": True},
-            "connectionPool": {"http": {"http2MaxRequests": UNLIMITED}},
-        },
-    }
 
 
 def ready_when(pool: plan.Pool) -> meta.ObjectMetaArgsDict:

@@ -10,6 +10,7 @@ import pulumi_kubernetes.rbac.v1 as rbac
 from components import front, monitors
 from components.cluster import Cluster
 from components.crds import CrdBundle
+from components.gateway_providers import install
 from components.prometheus import Prometheus
 from stack import plan
 from telemetry import grafana
@@ -86,17 +87,8 @@ class Monitoring(pulumi.ComponentResource):
                     ),
                 )
             )
-        chart = monitoring.chart
-        release = k8s.helm.v3.Release(
-            f"{self._name}-{chart.name}",
-            name=chart.name,
-            namespace=chart.namespace,
-            chart=chart.chart,
-            version=chart.version,
-            values=dict(chart.values),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
-        )
-        return [release]
+        child = pulumi.ResourceOptions(parent=self)
+        return [install(self._name, monitoring.chart, before, child)]
 
     def _definitions(self) -> list[pulumi.Resource]:
         if not self.monitoring.crds:
@@ -107,8 +99,10 @@ class Monitoring(pulumi.ComponentResource):
     def _watch(self, before: Sequence[pulumi.Resource]) -> None:
         monitoring = self.monitoring
         opts = pulumi.ResourceOptions(parent=self, depends_on=[*before])
-        made: list[dict[str, Any]] = [monitors.of_front(monitoring, front.labels(monitoring.front))]
-        self._object(f"{self._name}-gateway", made[0], opts)
+        made: list[dict[str, Any]] = []
+        if monitoring.front:
+            made.append(monitors.of_front(monitoring, front.labels(monitoring.front)))
+            self._object(f"{self._name}-gateway", made[0], opts)
         tokens = [self._token(model) for model in monitoring.models]
         for model in monitoring.models:
             for end, one in monitors.of_model(monitoring, model):

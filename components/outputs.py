@@ -2,27 +2,33 @@
 
 import json
 import shlex
-from typing import Any
+from typing import Any, Protocol
 
 import pulumi
 
 from components.cluster import Cluster
 from components.inference_pool import METRICS_PORT
 from components.monitoring import Monitoring
-from stack.plan import Capacity, Model, Plan
+from stack.plan import Capacity, Gateway, Model, Plan, dns
 from telemetry.boards import boards
 from telemetry.grafana import uid
 
 LOCAL_PORT, GRAFANA_PORT = 8000, 3000
 
 
+class Entrance(Protocol):
+    """What requests for all models come in by."""
+
+    @property
+    def address(self) -> pulumi.Output[str | None]: ...
+    @property
+    def url(self) -> pulumi.Output[str | None]: ...
+
+
 def endpoints(
-    plan: Plan,
-    cluster: Cluster,
-    url: pulumi.Output[str | None],
-    monitoring: Monitoring | None,
+    plan: Plan, cluster: Cluster, entrance: Entrance, monitoring: Monitoring | None
 ) -> dict[str, Any]:
-    """The stack's outputs: the same names on every stack. `url` is where requests are taken."""
+    """The stack's outputs: the same names on every stack."""
     kubeconfig, context = cluster.kubeconfig, cluster.context
     first = plan.models[0].name
     return {
@@ -30,15 +36,35 @@ def endpoints(
         "context": context,
         "kubeconfig": kubeconfig,
         "models": [model.name for model in plan.models],
-        "gatewayUrls": {model.name: url for model in plan.models},
-        "inferenceEndpoints": {model.name: f"http://{plan.endpoint}" for model in plan.models},
+        "gatewayUrl": entrance.url,
+        "gatewayAddress": entrance.address,
+        "inferenceEndpoint": inside(plan) or entrance.url,
         "capacity": {model.name: capacity(model.capacity) for model in plan.models},
-        "objects": {model.name: objects(plan, model) for model in plan.models},
+        "gatewayService": service(plan),
+        "listedModels": listed(plan),
+        "objects": {model.name: objects(model) for model in plan.models},
         "portForwardCommand": port_forward(plan, kubeconfig, context),
         "smokeTestCommand": f"make smoke STACK={plan.name}",
         "monitoring": monitoring and seen(plan.name, monitoring, kubeconfig, context),
-        "exampleRequest": url.apply(lambda known: example(known, first)),
+        "exampleRequest": entrance.url.apply(lambda known: example(known, first)),
     }
+
+
+def inside(plan: Plan) -> str | None:
+    """Where pods of the cluster send requests, if that is inside it too."""
+    entrance = plan.entrance
+    if entrance.service is None:
+        return None
+    namespace, name = entrance.service
+    return f"{'https' if entrance.is_secure else 'http'}://{dns(name, namespace)}:{entrance.port}"
+
+
+def service(plan: Plan) -> dict[str, Any] | None:
+    """What `make smoke` forwards a port to."""
+    if plan.entrance.service is None:
+        return None
+    namespace, name = plan.entrance.service
+    return {"namespace": namespace, "name": name, "port": plan.entrance.port}
 
 
 def capacity(held: Capacity | str) -> dict[str, Any]:
@@ -55,11 +81,9 @@ def capacity(held: Capacity | str) -> dict[str, Any]:
     }
 
 
-def objects(plan: Plan, model: Model) -> dict[str, Any]:
+def objects(model: Model) -> dict[str, Any]:
     """Names that `make smoke` looks at."""
     return {
-        "gatewayService": plan.front.name,
-        "gatewayPort": plan.front.proxy.port,
         "picker": model.pool.picker,
         "metricsPort": METRICS_PORT,
         "pool": model.pool.name,
@@ -92,11 +116,21 @@ def seen(stack: str, made: Monitoring, kubeconfig: str | None, context: str) -> 
     }
 
 
-def port_forward(plan: Plan, kubeconfig: str | None, context: str) -> str:
-    """Brings the endpoint of all models to http://localhost:8000."""
-    front = plan.front
-    forward = ("--namespace", front.namespace, "port-forward", f"service/{front.name}")
-    ports = f"{LOCAL_PORT}:{front.proxy.port}"
+def listed(plan: Plan) -> list[str]:
+    """Models that GET /v1/models names: it has no body, so that a Gateway asks one pool."""
+    return [
+        model.name
+        for model in (plan.models[:1] if isinstance(plan.entrance, Gateway) else plan.models)
+    ]
+
+
+def port_forward(plan: Plan, kubeconfig: str | None, context: str) -> str | None:
+    """Brings the endpoint of all models to http://localhost:8000; None where it is outside."""
+    if plan.entrance.service is None:
+        return None
+    namespace, name = plan.entrance.service
+    forward = ("--namespace", namespace, "port-forward", f"service/{name}")
+    ports = f"{LOCAL_PORT}:{plan.entrance.port}"
     return shlex.join([*_kubectl(kubeconfig, context), *forward, ports])
 
 

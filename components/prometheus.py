@@ -8,7 +8,7 @@ import pulumi_kubernetes.meta.v1 as meta
 import pulumi_kubernetes.rbac.v1 as rbac
 import yaml
 
-from components.front import url
+from components.front import balancer
 from components.pods import RESTRICTED, digest, ports, restricted
 from stack import plan
 from telemetry import scraping
@@ -78,7 +78,9 @@ class Prometheus(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
         )
-        self.url = service.status.apply(lambda status: url(status, PORT))
+        self.url = service.status.apply(balancer).apply(
+            lambda host: f"http://{host}:{PORT}" if host else None
+        )
         self.register_outputs({"url": self.url})
 
 

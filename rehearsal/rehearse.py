@@ -3,21 +3,27 @@
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from components import gateways
 from embedded.cluster import Cluster
-from rehearsal import program, report, scene, script
+from rehearsal import conditions, program, report, scene, script
 from rehearsal.scene import Scene
 from rehearsal.script import Script
-from rehearsal.stage import PAUSE_SECONDS, Stage, surroundings
+from rehearsal.stage import DEFINITION, PAUSE_SECONDS, Stage, anything, surroundings, undefined
+from stack.kinds import Provider
+from stack.plan import Gateway
 from stack.releases import releases
 from tools.places import Places
 from tools.stack import ACTIONS, Pulumi
 
 SIMULATED = "pods of a rehearsal are to be placed, not to run"
+SERVED = frozenset({*conditions.WANTED, "DestinationRule"})
+"""Kinds that a Gateway's control plane acts on."""
 QUIET_SECONDS = 5.0
 """Without any change, after which what is missing will not come."""
 MOST_SECONDS = 60.0
@@ -33,6 +39,8 @@ def rehearse(stack: str, places: Places, folder: Path, cluster: Cluster) -> bool
     _tell(report.opening(read))
     stage = Stage(cluster)
     there = surroundings(read, releases()[read.release].crds)
+    unchecked = undefined(read.plan, there)
+    there += map(anything, unchecked)
     stage.set(read, there)
     before = stage.inventory()
     pulumi = _project(stack, read, places, folder)
@@ -40,11 +48,21 @@ def rehearse(stack: str, places: Places, folder: Path, cluster: Cluster) -> bool
     shown = settled(stage)
     _tell(["", *report.placements(shown), ""])
     objects = pulumi.objects()
-    _tell(report.accepted(objects, [*there, *objects]))
+    if kinds := sorted(one.kind for one in unchecked):
+        _tell([f"not checked, since their definitions are not to be had: {', '.join(kinds)}"])
+    controlled = isinstance(read.plan.entrance, Gateway) and bool(read.plan.providers.charts)
+    _tell(report.accepted(objects, [*there, *objects], SERVED if controlled else frozenset()))
     _tell(_named("warning", stage.warnings(objects)) or ["warnings of the API server: none"])
     problems += shown.problems
+    if controlled:
+        problems += in_force(stage)
     problems += _act(pulumi, "down")
-    problems += (f"left behind: {one}" for one in left(stage, before))
+    after = left(stage, before, theirs := leaves(read))
+    problems += (f"left behind: {one}" for one in after if not stays(one, theirs))
+    if definitions := sum(one.startswith(DEFINITION) for one in after):
+        _tell([f"definitions that stay, since others on the cluster may use them: {definitions}"])
+    if made := [one for one in after if _name(one) in theirs]:
+        _tell([f"made by the gateway's control plane, and not taken along: {', '.join(made)}"])
     _tell(_named("problem", problems) or ["all pods are placed; destroyed, and nothing is left"])
     return not problems
 
@@ -65,13 +83,40 @@ def settled(stage: Stage) -> Scene:
         time.sleep(PAUSE_SECONDS)
 
 
-def left(stage: Stage, before: Mapping[str, str]) -> list[str]:
-    """What is there that was not there before, once nothing more goes."""
+def in_force(stage: Stage) -> list[str]:
+    """What the Gateway's controller has not said yet of it, its routes and pools, at last."""
+    deadline = time.monotonic() + MOST_SECONDS
+    while True:
+        found = [*conditions.problems(stage.get(conditions.KINDS))]
+        if not found:
+            _tell(["Gateway, routes and pools: in force, says their controller"])
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(PAUSE_SECONDS)
+
+
+def leaves(read: Script) -> AbstractSet[str]:
+    """Names of what the stack's control plane is known to leave."""
+    provider = gateways.kinds()[read.plan.providers.gateway]
+    return provider.leaves if isinstance(provider, Provider) else frozenset()
+
+
+def stays(one: str, theirs: AbstractSet[str]) -> bool:
+    return one.startswith(DEFINITION) or _name(one) in theirs
+
+
+def _name(one: str) -> str:
+    return one.rpartition(" ")[2].rpartition("/")[2]
+
+
+def left(stage: Stage, before: Mapping[str, str], theirs: AbstractSet[str]) -> list[str]:
+    """What is there that was not there before, once nothing more goes but what may stay."""
     deadline = time.monotonic() + MOST_SECONDS
     while True:
         there = stage.inventory()
         found = sorted(there[uid] for uid in there.keys() - before.keys())
-        if not found or time.monotonic() > deadline:
+        goes = [one for one in found if not stays(one, theirs)]
+        if not goes or time.monotonic() > deadline:
             return found
         time.sleep(PAUSE_SECONDS)
 

@@ -3,6 +3,7 @@
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from rehearsal.scene import Amounts, Scene
@@ -56,10 +57,12 @@ def _filled(taken: Amounts, offered: Amounts) -> str:
     )
 
 
-def accepted(objects: Sequence[Object], there: Sequence[Object]) -> Iterator[str]:
+def accepted(
+    objects: Sequence[Object], there: Sequence[Object], served: AbstractSet[str] = frozenset()
+) -> Iterator[str]:
     """What the API server took, and of what of it nothing more is shown.
 
-    `there` has every definition of a custom resource.
+    `there` has every definition of a custom resource; `served` are kinds whose controller runs.
     """
     counted = Counter(str(one["kind"]) for one in objects)
     yield from _wrapped(f"objects: {len(objects)} accepted: {_counted(counted)}")
@@ -67,6 +70,7 @@ def accepted(objects: Sequence[Object], there: Sequence[Object]) -> Iterator[str
     idle = Counter(
         str(one["kind"]) for one in objects if one["apiVersion"].partition("/")[0] in groups
     )
+    idle = Counter({kind: count for kind, count in idle.items() if kind not in served})
     if idle:
         yield from _wrapped(
             f"checked against their definitions, and acted on by nobody here: {_counted(idle)}"

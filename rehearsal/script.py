@@ -9,11 +9,12 @@ from components import clusters, gateways
 from components.clusters import embedded
 from embedded.cluster import CONTEXT, Node
 from stack import config, hardware, reading
-from stack.kinds import ClusterKind
+from stack.kinds import ClusterKind, Provider
 from stack.plan import Plan
 from stack.problems import StackError
 
 PREFIX = "llm-d:"
+CHARTS = Path(__file__).resolve().parents[1] / embedded.CHARTS
 STAND_IN = "stands-in-for-a-secret"
 KIND = "existing"
 """What the stack's cluster is for the time being: its objects are removed one by one again."""
@@ -108,8 +109,21 @@ def elsewhere(
     cluster = _said(words.cluster) if words.cluster.kind == KIND else {}
     if nodes:
         cluster["nodes"] = _said(nodes)
-    gateway = _said(words.gateway)
-    return {"cluster": cluster | here, "gateway": {"service": kind.service_type.value, **gateway}}
+    return {"cluster": cluster | here, "gateway": _gateway(words, kind)}
+
+
+def _gateway(words: config.Stack, kind: ClusterKind[Any]) -> dict[str, Any]:
+    """With a control plane from this machine, or none where it has no program here."""
+    said, provider = _said(words.gateway), gateways.kinds()[words.gateway.provider]
+    if kind.is_local:
+        said = {"service": kind.service_type.value, **said}
+    match provider:
+        case Provider(simulated=""):
+            return {**said, "controlPlane": True, "charts": str(CHARTS)}
+        case Provider(platform=None):
+            return {**said, "controlPlane": False}
+        case _:
+            return said
 
 
 def _said(section: config.Section) -> dict[str, Any]:

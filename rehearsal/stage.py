@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import tools
+from components import gateways
 from embedded.cluster import CONTEXT, Cluster
 from rehearsal.script import Script
 from stack import crds, monitoring
-from stack.crd_bundles import CrdBundle
-from stack.plan import Plan
+from stack.crd_bundles import CERT_MANAGER, OPENSHIFT_ROUTE, CrdBundle
+from stack.kinds import Manifest, Provider
+from stack.plan import Gateway, Plan
 from tools import Missing
 
 Object = dict[str, Any]
+
+OTHERS = {"Certificate": CERT_MANAGER, "Route": OPENSHIFT_ROUTE}
+"""Kind that a Gateway has beside it -> what defines it, and is not its provider's."""
 
 BUILT_IN_PRIORITIES = frozenset({"system-cluster-critical", "system-node-critical"})
 DEFINITION = "CustomResourceDefinition"
@@ -44,9 +49,15 @@ def bundles(plan: Plan, release: Mapping[str, CrdBundle]) -> Iterator[CrdBundle]
 
     `release` are the stack's release's.
     """
-    installed = {one.name for one in plan.gateway.crds if not one.adopt}
-    theirs = {**release, **{one.name: one.bundle for one in plan.gateway.crds}}
+    installed = {one.name for one in plan.providers.crds if not one.adopt}
+    theirs = {**release, **{one.name: one.bundle for one in plan.providers.crds}}
     yield from (bundle for name, bundle in theirs.items() if name not in installed)
+    provider = gateways.kinds()[plan.providers.gateway]
+    if isinstance(provider, Provider) and not plan.providers.charts:
+        yield from provider.definitions
+    if isinstance(plan.entrance, Gateway):
+        kinds = {one.kind for one in (*plan.entrance.beside, plan.entrance.route) if one}
+        yield from (bundle for kind, bundle in OTHERS.items() if kind in kinds)
     asked = plan.monitoring
     if asked and asked.api == monitoring.OPERATOR and not asked.crds:
         yield monitoring.CRDS
@@ -59,6 +70,59 @@ def surroundings(script: Script, release: Mapping[str, CrdBundle]) -> list[Objec
         crds.fetch(bundle)
         found += crds.documents(bundle)
     return found
+
+
+def undefined(plan: Plan, there: Sequence[Object]) -> list[Manifest]:
+    """What a provider is told in kinds that nothing defines which is there, one of each."""
+    if plan.providers.charts:
+        return []  # they bring definitions along
+    entrance = plan.entrance
+    told = [one for model in plan.models for one in model.pool.beside]
+    if isinstance(entrance, Gateway):
+        told += [one for one in (entrance.parameters, *entrance.beside) if one]
+    known = {
+        (one["spec"]["group"], one["spec"]["names"]["kind"])
+        for one in there
+        if one["kind"] == DEFINITION
+    }
+    kinds = {(_group(one), one.kind): one for one in told if "." in _group(one)}
+    return [one for kind, one in kinds.items() if kind not in known and not _is_common(kind[0])]
+
+
+def _is_common(group: str) -> bool:
+    """Whether it is Kubernetes' own, or what every provider is told in."""
+    return group.endswith("k8s.io")
+
+
+def _group(manifest: Manifest) -> str:
+    return manifest.api_version.rpartition("/")[0]
+
+
+def anything(manifest: Manifest) -> Object:
+    """A definition of its kind that takes whatever an object says."""
+    group, _, version = manifest.api_version.rpartition("/")
+    plural = manifest.kind.lower()
+    return {
+        **_object("apiextensions.k8s.io/v1", DEFINITION, f"{plural}.{group}"),
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": manifest.kind, "plural": plural, "singular": plural},
+            "versions": [
+                {
+                    "name": version,
+                    "served": True,
+                    "storage": True,
+                    "schema": {
+                        "openAPIV3Schema": {
+                            "type": "object",
+                            "x-kubernetes-preserve-unknown-fields": True,
+                        }
+                    },
+                }
+            ],
+        },
+    }
 
 
 def counted_on(plan: Plan) -> Iterator[Object]:
@@ -111,7 +175,10 @@ class Stage:
             time.sleep(PAUSE_SECONDS)
 
     def _apply(self, objects: Sequence[Object]) -> None:
-        self._kubectl("apply", "--server-side", "--filename=-", stdin=listed(objects))
+        # By the API server's own rules alone: kubectl's refuse a definition that OpenShift has.
+        self._kubectl(
+            *("apply", "--server-side", "--validate=ignore", "--filename=-"), stdin=listed(objects)
+        )
 
     def get(self, kinds: str) -> list[Object]:
         """All objects of some kinds, `pods,nodes`."""

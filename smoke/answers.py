@@ -151,6 +151,8 @@ def refused(stack: Stack, model: Model, outcome: Outcome) -> Found:
     if isinstance(outcome, Answer) and not outcome.cut:
         if outcome.status // 100 == 4 and (message := api_error(outcome)):  # noqa: PLR2004 - 4xx
             return Passed(f"HTTP {outcome.status}: {message}")
+        if outcome.status == HTTPStatus.NOT_FOUND and stack.routes_by_model:
+            return Passed("HTTP 404: the gateway has no route for it")
         if outcome.status == HTTPStatus.OK:
             cause = "an InferenceModelRewrite, or the server's settings, let any name pass"
             return _odd(stack, model, expected, cause, outcome.said())

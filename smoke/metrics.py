@@ -38,6 +38,11 @@ def ready_pods(text: str, pool: str) -> int | None:
     return next((int(float(value)) for name, value in _SAMPLE.findall(text) if name == pool), None)
 
 
+def tells(outcome: Outcome, pool: str) -> bool:
+    """Whether the endpoint picker that was asked is this pool's."""
+    return isinstance(outcome, Answer) and ready_pods(outcome.text, pool) is not None
+
+
 def seen_pods(stack: Stack, model: Model, outcome: Outcome, ready: int) -> Found:
     expected = f"{READY_PODS} of {ready}, as many as the Deployment has ready"
     service = stack.kubectl("get", "service,endpoints", model.picker)

@@ -20,10 +20,6 @@ class OutputsError(Exception):
 class Model:
     name: str
     """What requests ask for."""
-    url: str | None
-    """Where this machine reaches the gateway; None: only by port-forwarding."""
-    gateway_service: str
-    gateway_port: int
     picker: str
     """Name of the endpoint picker's Deployment, Service and ServiceAccount."""
     pool: str
@@ -34,19 +30,46 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Service:
+    """In front of the gateway's proxies."""
+
+    namespace: str
+    name: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stack:
     name: str
     namespace: str
     context: str
     kubeconfig: str | None
+    url: str | None
+    """Where this machine reaches the gateway; None: only by port-forwarding."""
+    service: Service | None
+    """Which is forwarded to; None where the gateway's proxies are outside the cluster."""
+    listed: frozenset[str]
+    """Models that the gateway's list has: of several, some gateways have one pool's alone."""
     models: tuple[Model, ...]
 
-    def kubectl(self, *words: str) -> str:
-        """A command for a person to run."""
-        where = ["--context", self.context, "--namespace", self.namespace]
+    @property
+    def routes_by_model(self) -> bool:
+        """Whether the gateway itself refuses what nobody serves, in words of its own."""
+        return len(self.models) > len(self.listed)
+
+    def kubectl(self, *words: str, namespace: str | None = None) -> str:
+        """A command for a person to run, in the stack's namespace unless another is said."""
+        where = ["--context", self.context, "--namespace", namespace or self.namespace]
         if self.kubeconfig:
             where = ["--kubeconfig", self.kubeconfig, *where]
         return shlex.join(["kubectl", *where, *words])
+
+    def gateway(self) -> str:
+        """Shows where requests come in."""
+        if self.service is None:
+            return self.kubectl("get", "gateways,httproutes", "-o", "yaml")
+        namespace, name = self.service.namespace, self.service.name
+        return self.kubectl("get", "service,endpoints", name, namespace=namespace)
 
     def logs(self, deployment: str) -> str:
         if self.kubeconfig and OWN_CLUSTERS in self.kubeconfig:
@@ -88,7 +111,11 @@ def parse(stack: str, said: Mapping[str, Any]) -> Stack:
             name=stack,
             namespace=said["namespace"],
             context=said["context"],
-            kubeconfig=said["kubeconfig"],
+            kubeconfig=said.get("kubeconfig"),
+            # Of an output that is nothing, nothing is kept.
+            url=said.get("gatewayUrl"),
+            service=_service(said.get("gatewayService")),
+            listed=frozenset(said["listedModels"]),
             models=tuple(_model(name, said) for name in said["models"]),
         )
     except KeyError as missing:
@@ -98,13 +125,17 @@ def parse(stack: str, said: Mapping[str, Any]) -> Stack:
         ) from None
 
 
+def _service(said: Mapping[str, Any] | None) -> Service | None:
+    # Pulumi writes whole numbers as it likes.
+    if said is None:
+        return None
+    return Service(namespace=said["namespace"], name=said["name"], port=int(said["port"]))
+
+
 def _model(name: str, said: Mapping[str, Any]) -> Model:
     objects = said["objects"][name]
     return Model(
         name=name,
-        url=said["gatewayUrls"][name],
-        gateway_service=objects["gatewayService"],
-        gateway_port=int(objects["gatewayPort"]),
         picker=objects["picker"],
         pool=objects["pool"],
         decode=objects["decode"],

@@ -211,7 +211,7 @@ def command(stack: Stack, model: Model, look: Look) -> str:
         Look.PICKER_LOGS: stack.logs(model.picker),
         Look.SERVER_LOGS: stack.logs(model.decode),
         Look.PICKER_SERVICE: stack.kubectl("get", "service,endpoints", model.picker),
-        Look.GATEWAY_SERVICE: stack.kubectl("get", "service,endpoints", model.gateway_service),
+        Look.GATEWAY_SERVICE: stack.gateway(),
         Look.ROUTES: stack.kubectl("get", "gateways,httproutes", "-o", "yaml"),
         Look.PODS: stack.kubectl("get", "pods", "--show-labels", "-o", "wide"),
         Look.KEY: f"LLMD_API_KEY=… make smoke STACK={stack.name}",

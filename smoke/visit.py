@@ -98,18 +98,22 @@ class Visit:
         return workloads.pool(self._stack, self._model, live)
 
     def _gateway(self) -> Found:
-        model, by = self._model, "its own address"
-        url = model.url
+        stack, by = self._stack, "its own address"
+        url = stack.url
         if url is None:
-            way = self._open(Hop.GATEWAY, model.gateway_service, model.gateway_port)
+            if (service := stack.service) is None:
+                return workloads.no_address(stack)
+            way = self._open(Hop.GATEWAY, service.name, service.port, service.namespace)
             if isinstance(way, Failed):
                 return way
             self._forward, url, by = way, way.url, "a forwarded port"
         self._url = url.rstrip("/")
         outcome = self._ask("/health", seconds=SHORT_SECONDS)
-        return answers.reachable(self._stack, model, outcome, f"{by}, {self._url}")
+        return answers.reachable(stack, self._model, outcome, f"{by}, {self._url}")
 
     def _list(self) -> Found:
+        if self._model.name not in self._stack.listed:
+            return Passed("not asked for this one: the gateway lists one pool's models alone")
         outcome = self._ask("/v1/models", seconds=SHORT_SECONDS)
         return answers.listed(self._stack, self._model, outcome)
 
@@ -130,8 +134,9 @@ class Visit:
     def _metrics(self) -> Found:
         model = self._model
         token = self._token()
-        url, way = metrics.beside(model.url, model.metrics_port), None
-        if url is None or isinstance(self._scrape(token, url), Lost):
+        url, way = metrics.beside(self._stack.url, model.metrics_port), None
+        # Of several endpoint pickers on one machine, one alone has the port.
+        if url is None or not metrics.tells(self._scrape(token, url), model.pool):
             way = self._open(Hop.PICKER, model.picker, model.metrics_port)
             if isinstance(way, Failed):
                 return way
@@ -167,21 +172,24 @@ class Visit:
         outcome = self._web.ask(f"{self._url}{path}", body, seconds=seconds)
         return _forwarded(outcome, self._forward)
 
-    def _open(self, hop: Hop, name: str, port: int) -> Forward | Failed:
-        """A port-forward to a ready pod of a Service."""
-        service = self._cluster.get(f"{self._path('services')}/{name}")
+    def _open(
+        self, hop: Hop, name: str, port: int, namespace: str | None = None
+    ) -> Forward | Failed:
+        """A port-forward to a ready pod of a Service, in the stack's namespace if not another."""
+        namespace = namespace or self._stack.namespace
+        service = self._cluster.get(f"{self._path('services', namespace)}/{name}")
         labels: Object = (service or {}).get("spec", {}).get("selector") or {}
-        pods = self._pods(",".join(f"{key}={value}" for key, value in labels.items()))
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        pods = self._pods(selector, namespace)
         if service is None or (found := workloads.behind(service, pods, port)) is None:
             return Failed(
                 hop=hop,
                 seen=f"Service `{name}` has no ready pod" if service else f"no Service `{name}`",
                 expected=f"a ready pod behind port {port} of Service `{name}`",
                 cause="its pods are not ready, or its selector fits none",
-                next=self._stack.kubectl("get", "service,endpoints", name),
+                next=self._stack.kubectl("get", "service,endpoints", name, namespace=namespace),
             )
         pod, target = found
-        namespace = self._stack.namespace
         way = Forward(lambda: self._cluster.forward(namespace, pod, target), target)
         self._opened.callback(way.close)
         return way
@@ -190,12 +198,12 @@ class Visit:
         group = f"/apis/apps/v1/namespaces/{self._stack.namespace}"
         return self._cluster.get(f"{group}/deployments/{name}")
 
-    def _pods(self, selector: str) -> list[Object]:
-        found = self._cluster.get(self._path("pods"), {"labelSelector": selector})
+    def _pods(self, selector: str, namespace: str | None = None) -> list[Object]:
+        found = self._cluster.get(self._path("pods", namespace), {"labelSelector": selector})
         return (found or {}).get("items") or []
 
-    def _path(self, kind: str) -> str:
-        return f"/api/v1/namespaces/{self._stack.namespace}/{kind}"
+    def _path(self, kind: str, namespace: str | None = None) -> str:
+        return f"/api/v1/namespaces/{namespace or self._stack.namespace}/{kind}"
 
 
 def _forwarded(outcome: Outcome, way: Forward | None) -> Outcome:

@@ -42,6 +42,16 @@ def api_server(stack: Stack, version: Object | None, namespace: Object | None) -
     return Passed(f"Kubernetes {at(version, 'gitVersion')}, namespace {stack.namespace}")
 
 
+def no_address(stack: Stack) -> Failed:
+    return Failed(
+        hop=Hop.GATEWAY,
+        seen="a Gateway without an address, and without proxies in the cluster",
+        expected="an address in its status",
+        cause="its provider has not made it yet, or says in its conditions why it cannot",
+        next=stack.gateway(),
+    )
+
+
 def wanted(deployment: Object | None) -> int:
     replicas = at(deployment, "spec", "replicas")
     return 1 if replicas is None else int(replicas)

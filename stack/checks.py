@@ -8,7 +8,7 @@ from itertools import combinations
 from stack import config, quantity, roles, scheduling, service_checks, sources
 from stack.ground import Ground
 from stack.hardware import Hardware
-from stack.plan import Front, Model, Service
+from stack.plan import Beside, Front, Model, Service
 from stack.problems import wrong
 from stack.refusals import REFUSALS
 from stack.releases import Release
@@ -19,6 +19,8 @@ GATED_PUBLISHERS = frozenset({"meta-llama", "google", "mistralai"})
 """On Hugging Face; most of what they publish asks for a token."""
 CONFIG_MAP = 2**20
 """Bytes that the API server takes in one ConfigMap."""
+POOL = 40
+"""Characters of a pool's name that others keep when they append to it, as official charts do."""
 LABEL = 63
 """Characters of a DNS label and of a label's value, the tightest limits that names meet."""
 
@@ -114,18 +116,21 @@ def collisions(stack: config.Stack, models: Sequence[Model]) -> Iterator[str]:
 def lengths(models: Sequence[Model], front: str) -> Iterator[str]:
     """Names over Kubernetes' limit, after every suffix."""
     for index, model in enumerate(models):
-        # The front is called after the postfix alone.
+        # What requests come in by is called after the postfix alone.
         shared = () if model.id else (front,)
-        names = (model.pool.picker, *shared, *_service_names(model.service))
-        longest = max(names, key=len)
-        if (over := len(longest) - LABEL) > 0:
+        names = {
+            **dict.fromkeys((model.pool.picker, *shared, *_service_names(model.service)), LABEL),
+            model.pool.name: POOL,
+        }
+        longest = max(names, key=lambda name: len(name) - names[name])
+        if (over := len(longest) - (most := names[longest])) > 0:
             path = f"models[{index}].id" if model.id else "names.postfix"
             value = model.id or model.pool.name.removeprefix("gaie-")
             yield wrong(
                 path,
                 value,
                 f"{over} characters less: `{longest}` would have {len(longest)}, "
-                f"and a Kubernetes name has at most {LABEL}",
+                f"and {'a Kubernetes name' if most == LABEL else 'a pool'} has at most {most}",
             )
 
 
@@ -166,17 +171,18 @@ def claims(stack: config.Stack, target: Hardware) -> Iterator[str]:
 
 
 def room(
-    models: Sequence[Model], front: Front, nodes: config.Nodes | None, target: Hardware
+    models: Sequence[Model], beside: Sequence[Beside], nodes: config.Nodes | None, target: Hardware
 ) -> Iterator[str]:
     """The first model whose replicas the nodes cannot hold; the scheduler's own sums, roughly."""
     if not nodes:
         return
     node = _node(nodes, target)
     free = [dict(node) for _ in range(nodes.count)]
-    proxy = quantity.parse_all(front.proxy.requests)
-    if not all(_take(proxy, free) for _ in range(front.replicas)):
-        yield _no_room(nodes, node, proxy, "the gateway")
-        return
+    for one in beside:
+        asked = quantity.parse_all(one.requests)
+        if not all(_take(asked, free) for _ in range(one.replicas)):
+            yield _no_room(nodes, node, asked, one.who)
+            return
     for index, model in enumerate(models):
         picker = quantity.parse_all(model.pool.requests)
         if not all(_take(picker, free) for _ in range(model.pool.replicas)):
@@ -209,7 +215,7 @@ def _no_room(
 
 def replicas(
     models: Sequence[Model],
-    front: Front,
+    beside: Sequence[Beside],
     unsettled: AbstractSet[int],
     nodes: config.Nodes | None,
     target: Hardware,
@@ -221,8 +227,9 @@ def replicas(
     if not nodes or not unsettled:
         return {}
     free = [_node(nodes, target) for _ in range(nodes.count)]
-    for _ in range(front.replicas):
-        _take(quantity.parse_all(front.proxy.requests), free)
+    for one in beside:
+        for _ in range(one.replicas):
+            _take(quantity.parse_all(one.requests), free)
     for index, model in enumerate(models):
         for _ in range(model.pool.replicas):
             _take(quantity.parse_all(model.pool.requests), free)

@@ -26,6 +26,16 @@ LabelKey = Annotated[
     ),
 ]
 LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-\w.]*[A-Za-z0-9])?)?$", max_length=63)]
+HostName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$",
+        max_length=64,
+    ),
+]
+"""No longer than what a certificate calls its owner may be."""
+Url = Annotated[str, Field(pattern=r"^https://[^\s\"'\\]+$", max_length=1024)]
+Token = Annotated[str, Field(pattern=r"^[^\s\"'\\]+$", max_length=256)]
 Install = Literal["adopt", True, False]
 """true: this stack installs and removes it; adopt: it is there and checked; false: left alone."""
 
@@ -78,24 +88,71 @@ class Crds(Section):
     whoever owns the cluster. On a cluster of the stack's own the definition comes alone."""
 
 
-class Gateway(Section):
-    provider: str = "standalone"
-    """What stands in front of the pool."""
-    service: Literal["ClusterIP", "NodePort", "LoadBalancer"] | None = None
-    """How its Service is reached; left out, what the kind of cluster can do."""
-    crds: Crds = Crds()
-
-
 class Amounts(Section):
     cpu: Quantity | None = None
     memory: Quantity | None = None
 
 
 class Resources(Section):
-    """Of one model-server pod; what is left out is the hardware's default."""
+    """Of one pod; what is left out is a default that suits what runs in it."""
 
     requests: Amounts = Amounts()
     limits: Amounts = Amounts()
+
+
+class Tls(Section):
+    """Requests come in encrypted, and no others do."""
+
+    secret: ObjectName
+    """Of type kubernetes.io/tls, in the stack's namespace: there, or the issuer's to make."""
+    issuer: ObjectName | None = None
+    """A ClusterIssuer of cert-manager's, which makes the Secret for `host`."""
+
+
+class Jwt(Section):
+    """Only requests that carry a token of this issuer's are taken."""
+
+    issuer: Url
+    jwks_uri: Url
+    """Where the issuer publishes its keys."""
+    audiences: Annotated[list[Token], Field(min_length=1)]
+
+
+class RateLimit(Section):
+    """Of each of the gateway's proxies; what goes beyond it is answered with 429."""
+
+    requests: PositiveInt
+    per: Literal["second", "minute", "hour"] = "minute"
+
+
+class Gateway(Section):
+    provider: str = "standalone"
+    """What stands in front of the pools."""
+    control_plane: Install | None = None
+    """Who installs what makes Gateways work; left out, whoever the provider belongs to."""
+    charts: str | None = None
+    """A folder that has the charts of what is installed, each as `<name>.tgz`; left out, they come
+    from their publishers."""
+    service: Literal["ClusterIP", "NodePort", "LoadBalancer"] | None = None
+    """How its Service is reached; left out, what the kind of cluster can do."""
+    crds: Crds = Crds()
+    replicas: Annotated[int, Field(ge=1, le=100)] = 2
+    """Of its proxies: of two, one goes on while the other is away."""
+    resources: Resources = Resources()
+    """Of one of its proxies."""
+    host: HostName | None = None
+    """That requests have to name; left out, any."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """At which it takes requests; left out, 80, or 443 with `tls`."""
+    timeout: Annotated[str, Field(pattern=r"^[1-9]\d{0,6}[smh]$")] | None = None
+    """How long a whole answer may take; left out, as long as the provider lets it."""
+    tls: Tls | None = None
+    api_keys: ObjectName | None = None
+    """A Secret of the stack's namespace, each of whose values is a key that lets requests in."""
+    jwt: Jwt | None = None
+    rate_limit: RateLimit | None = None
+    wait: bool = True
+    """Whether `up` ends only once the Gateway and its routes are in force."""
 
 
 class Plugin(Section):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -9,6 +10,16 @@ class CrdFile:
     path: str
     """Inside the bundle's module, and inside its repository at the tag."""
     sha256: str
+    holds: tuple[str, ...] = ()
+    """Names of its definitions; a file of one is named after it, `<group>_<plural>.yaml`."""
+
+    @property
+    def definitions(self) -> tuple[str, ...]:
+        """Names, as the cluster has them: `<plural>.<group>`."""
+        if self.holds:
+            return self.holds
+        group, plural = PurePosixPath(self.path).stem.split("_")
+        return (f"{plural}.{group}",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +37,13 @@ class CrdBundle:
     """Version that a cluster may have -> why a release with this one does not work with it."""
 
 
+def _each(path: str, **sha256s: str) -> tuple[CrdFile, ...]:
+    """Files that differ by the plural in their names."""
+    return tuple(
+        CrdFile(path=path.format(plural), sha256=sha256) for plural, sha256 in sha256s.items()
+    )
+
+
 def _gateway_api(version: str, **files: str) -> CrdBundle:
     """`files` are the standard channel's, by plural; of them the definitions alone.
 
@@ -37,12 +55,7 @@ def _gateway_api(version: str, **files: str) -> CrdBundle:
         repository="kubernetes-sigs/gateway-api",
         version=version,
         annotation="gateway.networking.k8s.io/bundle-version",
-        files=tuple(
-            CrdFile(
-                path=f"config/crd/standard/gateway.networking.k8s.io_{plural}.yaml", sha256=sha256
-            )
-            for plural, sha256 in files.items()
-        ),
+        files=_each("config/crd/standard/gateway.networking.k8s.io_{}.yaml", **files),
     )
 
 
@@ -60,15 +73,14 @@ def _inference_extension(
     Without InferencePool v1alpha2, its predecessor: where both are there, some gateways take the
     old one and answer 503.
     """
-    experimental = {f"x-k8s.io_{plural}": sha256 for plural, sha256 in files.items()}
     return CrdBundle(
         module="sigs.k8s.io/gateway-api-inference-extension",
         repository="kubernetes-sigs/gateway-api-inference-extension",
         version=version,
         annotation="inference.networking.k8s.io/bundle-version",
-        files=tuple(
-            CrdFile(path=f"config/crd/bases/inference.networking.{name}.yaml", sha256=sha256)
-            for name, sha256 in {"k8s.io_inferencepools": pools, **experimental}.items()
+        files=(
+            *_each("config/crd/bases/inference.networking.k8s.io_{}.yaml", inferencepools=pools),
+            *_each("config/crd/bases/inference.networking.x-k8s.io_{}.yaml", **files),
         ),
         refuses=refuses or {},
     )
@@ -138,3 +150,106 @@ INFERENCE_EXTENSION_1_5 = _inference_extension(
     inferenceobjectives="e06a3e13e91f7a3a71a9d4146fb56076a247f43ad72b6401f8039ccf9cfa3700",
     inferencepoolimports="45b32d60ca88057723f1e67bc732cf13745bea0fe0b755ccedec88c58e1228cc",
 )
+
+
+def _istio(version: str, sha256: str) -> CrdBundle:
+    return CrdBundle(
+        module="istio.io/api",
+        repository="istio/api",
+        version=version,
+        annotation=None,
+        files=(
+            CrdFile(
+                path="kubernetes/customresourcedefinitions.gen.yaml",
+                sha256=sha256,
+                holds=(
+                    "wasmplugins.extensions.istio.io",
+                    "destinationrules.networking.istio.io",
+                    "envoyfilters.networking.istio.io",
+                    "gateways.networking.istio.io",
+                    "proxyconfigs.networking.istio.io",
+                    "serviceentries.networking.istio.io",
+                    "sidecars.networking.istio.io",
+                    "virtualservices.networking.istio.io",
+                    "workloadentries.networking.istio.io",
+                    "workloadgroups.networking.istio.io",
+                    "authorizationpolicies.security.istio.io",
+                    "peerauthentications.security.istio.io",
+                    "requestauthentications.security.istio.io",
+                    "telemetries.telemetry.istio.io",
+                ),
+            ),
+        ),
+    )
+
+
+ISTIO_1_28 = _istio("v1.28.1", "9b6971fdad8a2d9148d88e051407376f4a806f13d195493290ad960d329d4244")
+"""The chart `base` of that version installs the same."""
+
+ISTIO_1_29 = _istio("v1.29.2", "126c195eaa38471f70e482f25a4e033fafeff01ff524a86e0a8de22dfb46db2f")
+"""Version 1.29.1 has the same file."""
+
+ENVOY_GATEWAY_1_8 = CrdBundle(
+    module="github.com/envoyproxy/gateway",
+    repository="envoyproxy/gateway",
+    version="v1.8.3",
+    annotation=None,
+    files=_each(
+        "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_{}.yaml",
+        backends="456cbad5d7efd20e4e1bcbe00caea177f711b66c28e96dd75f8507c53ab3eea6",
+        backendtrafficpolicies="3b285efcb7d8f9c292f386528d83a61bd719d992a67f9c48a848353f10655e66",
+        clienttrafficpolicies="5322c533fd33282cce6eba9405331477872a06fafebaac20026bb6d08ff4a291",
+        envoyextensionpolicies="8370ddaf25e0cdcf248aba4672c3aaad071322bc55d0f543a4f0c6dd7a6e5254",
+        envoypatchpolicies="8e9110c32b414ea5c43a85e272dc2dee8917ed0bfa36a9a2b72fde1f3fba6083",
+        envoyproxies="a1efb63b00659fe8dae385236deb20a29619b5537a9552b60940dc6425924a2e",
+        httproutefilters="ebba11783da910e78829941deeb3c6701ba95b4cddb9f595382c71793546efca",
+        securitypolicies="f156487aeb871a5f946d10153de0676b1e69a2b42be7a1259e2619a75adc4951",
+    ),
+)
+"""Its own; its chart brings Gateway API's experimental channel beside them.
+
+The API server refuses every rate limit as 1.8.0 and 1.8.1 define it (envoyproxy/gateway#9186).
+"""
+
+GKE_GATEWAY = CrdBundle(
+    module="github.com/GoogleCloudPlatform/gke-gateway-api",
+    repository="GoogleCloudPlatform/gke-gateway-api",
+    version="v1.3.0",
+    annotation=None,
+    files=_each(
+        "config/crd/networking.gke.io_{}.yaml",
+        gcpbackendpolicies="7e064805e55773d1ae204a8578ec27c935e9dcc6c25610b71cc71ad81a993fa4",
+        gcpgatewaypolicies="36156849b6abf90bf449fb0ebcb5c6186988d9b2c99a3857ee8bfa69fd215a6e",
+        healthcheckpolicies="84ab87aa2728506e77c8069599ae1d814d4686a930ed4791e0aa43a8d8dd3356",
+    ),
+)
+"""GKE has them, and does not say which version: for clusters that stand in for it."""
+
+OPENSHIFT_ROUTE = CrdBundle(
+    module="github.com/openshift/api",
+    repository="openshift/api",
+    version="v0.0.0-20260501191448-a49973eaef53",
+    annotation=None,
+    files=(
+        CrdFile(
+            path="route/v1/zz_generated.crd-manifests/routes.crd.yaml",
+            sha256="d35625a8448d4cdc0768a3860dc9b92af946026a699024faf9e1d4918e42c647",
+            holds=("routes.route.openshift.io",),
+        ),
+    ),
+)
+"""OpenShift serves it from an API server of its own: for clusters that stand in for it."""
+
+CERT_MANAGER = CrdBundle(
+    module="github.com/cert-manager/cert-manager",
+    repository="cert-manager/cert-manager",
+    version="v1.20.0",
+    annotation=None,
+    files=_each(
+        "deploy/crds/cert-manager.io_{}.yaml",
+        certificates="4373b354661730a1c6ae766ee2e524d6fae6778a219aa397e5bf0256bc991ee6",
+        clusterissuers="cc77b61d2d8fed8c4a52c1fa346df4eaef5bf7d0f66edada0008efd7632d9f9e",
+        issuers="6c90266b7aa958900ada75960c22425d0c47f3d4048fc92abac6f87e6b0e2c7b",
+    ),
+)
+"""Whoever keeps the cluster installs it: for clusters that stand in for theirs."""

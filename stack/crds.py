@@ -6,6 +6,7 @@ is not the pinned one does not count as found.
 
 import hashlib
 import os
+import re
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,9 @@ from stack.crd_bundles import CrdBundle, CrdFile
 from stack.problems import StackError
 
 CACHE = Path(".state/crds")
-RELEASES = "https://raw.githubusercontent.com/{repository}/{version}/{path}"
+RELEASES = "https://raw.githubusercontent.com/{repository}/{ref}/{path}"
+PSEUDO_VERSION = re.compile(r"v.+[-.]\d{14}-(?P<commit>[0-9a-f]{12})")
+"""Go's version of what its repository has not tagged."""
 TIMEOUT = 20.0
 
 
@@ -31,10 +34,10 @@ def fetch(bundle: CrdBundle) -> None:
 def documents(bundle: CrdBundle) -> Iterator[dict[str, Any]]:
     """The definitions of a bundle that was fetched, as objects to create."""
     for file in bundle.files:
-        document = yaml.load(_cached(file).read_bytes(), Loader=_LOADER)  # noqa: S506 - a safe one
-        # Generators write an empty status, which is the API server's to write.
-        document.pop("status", None)
-        yield document
+        for document in yaml.load_all(_cached(file).read_bytes(), Loader=_LOADER):
+            # Generators write an empty status, which is the API server's to write.
+            document.pop("status", None)
+            yield document
 
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -44,8 +47,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def _fetch(bundle: CrdBundle, file: CrdFile) -> str | None:
     if _is_pinned(_read(_cached(file)), file):
         return None
-    module = _modules() / f"{bundle.module}@{bundle.version}" / file.path
-    content = _read(module)
+    content = _read(_modules() / _escaped(f"{bundle.module}@{bundle.version}") / file.path)
     if not _is_pinned(content, file):
         try:
             content = _download(bundle, file)
@@ -70,9 +72,16 @@ def _fetch(bundle: CrdBundle, file: CrdFile) -> str | None:
 
 
 def _download(bundle: CrdBundle, file: CrdFile) -> bytes:
-    url = RELEASES.format(repository=bundle.repository, version=bundle.version, path=file.path)
+    url = address(bundle, file)
     with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - https, pinned
         return answer.read()
+
+
+def address(bundle: CrdBundle, file: CrdFile) -> str:
+    """Where the repository has the file on the web: at the version's tag, or at its commit."""
+    untagged = PSEUDO_VERSION.fullmatch(bundle.version)
+    ref = untagged["commit"] if untagged else bundle.version
+    return RELEASES.format(repository=bundle.repository, ref=ref, path=file.path)
 
 
 def _cached(file: CrdFile) -> Path:
@@ -82,6 +91,11 @@ def _cached(file: CrdFile) -> Path:
 def _modules() -> Path:
     go = Path(os.environ.get("GOPATH", "").split(os.pathsep)[0] or Path.home() / "go")
     return Path(os.environ.get("GOMODCACHE") or go / "pkg" / "mod")
+
+
+def _escaped(path: str) -> str:
+    """As Go writes it into its cache, for file systems that do not tell cases apart."""
+    return re.sub("[A-Z]", lambda capital: f"!{capital[0].lower()}", path)
 
 
 def _read(path: Path) -> bytes:

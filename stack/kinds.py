@@ -4,16 +4,24 @@ The modules that implement them live in `components/`; `load` hands their descri
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from stack import config
+from stack.charts import Chart
+from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
+from stack.platforms import PLATFORMS, Platform, PlatformName
 from stack.releases import Release
 
 PICKER_PORT = 9002
 """Where an endpoint picker is asked, by Envoy's external processing."""
+
+READER_PORT = 9004
+"""Where the body reader is asked, in the same way."""
+MODEL_HEADER = "X-Gateway-Model-Name"
+"""The body reader's word for which model a request asks for; routes tell models apart by it."""
 
 Settings = TypeVar("Settings", bound=config.Cluster)
 
@@ -32,8 +40,6 @@ class Proxy:
     config_dir: str
     config: Mapping[str, str]
     """File name -> content, mounted at `config_dir`."""
-    requests: Mapping[str, str]
-    limits: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,21 +68,170 @@ class Route:
     """Name of a pool -> its share of the requests."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class GatewayKind:
-    destination_rules: bool = False
-    """Whether it asks endpoint pickers as Istio tells it, which trusts no certificate of theirs."""
-    crds: frozenset[str]
-    """Bundles of the release that have to be there before it."""
-    proxy: Callable[[Release, Sequence[Behind], Sequence[Route]], Proxy]
-
-
 class ServiceType(StrEnum):
     """How a Service is reached from outside the cluster."""
 
     CLUSTER_IP = "ClusterIP"
     NODE_PORT = "NodePort"
     LOAD_BALANCER = "LoadBalancer"
+
+
+class Offer(StrEnum):
+    """What a stack file may ask of a gateway and not every provider has, by its key."""
+
+    CONTROL_PLANE = "gateway.controlPlane"
+    HOST = "gateway.host"
+    TLS = "gateway.tls"
+    API_KEYS = "gateway.apiKeys"
+    JWT = "gateway.jwt"
+    RATE_LIMIT = "gateway.rateLimit"
+    TIMEOUT = "gateway.timeout"
+    PORT = "gateway.port"
+    SEVERAL = "models"
+    """It finds out from a request's body which model is asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A Kubernetes object that a provider wants beside a Gateway, a route or a pool."""
+
+    role: str
+    """Ends the name of its resource."""
+    api_version: str
+    kind: str
+    name: str
+    body: Mapping[str, Any]
+    """All of it but kind and metadata: `spec`, or a ConfigMap's `data`."""
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    is_namespaced: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is to stand in front of a stack's pools, before a provider says how."""
+
+    name: str
+    """Of the Gateway."""
+    namespace: str
+    version: str
+    """Of the provider's control plane."""
+    service_type: ServiceType
+    replicas: int
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+    timeout_seconds: int | None
+    """Of a whole answer; None: as long as it takes."""
+    several: bool
+    """Whether it has to find out which model is asked for."""
+    reader: str
+    """Host name of what says so, by READER_PORT, where there are several."""
+    assigns_users: bool
+    """Whether the cluster says which user a pod runs as."""
+    settings: config.Gateway
+    """For what providers do each in their own way: certificates, keys, limits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrance:
+    """How a provider makes the Gateway that was asked for."""
+
+    gateway_class: str
+    makes_class: bool = False
+    """Whether the class is the stack's to make, since the control plane does not."""
+    service: tuple[str, str] | None
+    """Namespace and name of the Service in front of the proxies; None where these run outside the
+    cluster."""
+    parameters: Manifest | None = None
+    """What the Gateway refers to for how its proxies run."""
+    beside: tuple[Manifest, ...] = ()
+    """Policies of the Gateway."""
+    timeouts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the routes' rules; none where a policy says it."""
+    ready: tuple[str, ...] = ()
+    """What the Gateway's status says beside the Gateway API's own conditions, which stay true while
+    its Service is changed."""
+    health_port: int | None = None
+    """Of the proxies, where these are in the Gateway's namespace: it is Programmed before they are
+    ready, which they say there. None where Programmed says that too."""
+    names_port: bool = True
+    """Whether a route says the pool's port."""
+    also_says: tuple[str, ...] = ()
+    """Conditions that routes have to have, beside the Gateway API's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag:
+    """An environment variable of a Deployment."""
+
+    namespace: str
+    deployment: str
+    variable: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlPlane:
+    """What makes Gateways of a class work."""
+
+    controller: str
+    """`controllerName` of its GatewayClass."""
+    charts: tuple[Chart, ...] = ()
+    """None where it is part of the cluster."""
+    definitions: Mapping[str, CrdBundle] = field(default_factory=dict[str, CrdBundle])
+    """Name of a bundle -> definitions of its own that its charts do not bring."""
+    flag: Flag | None = None
+    """What tells that it knows InferencePools."""
+
+
+def _nothing(_asked: Asked, _behind: Behind) -> tuple[Manifest, ...]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayKind:
+    """What stands in front of pools: the stack's own Envoys, or a Gateway of some provider's."""
+
+    crds: frozenset[str]
+    """Bundles of the release that have to be there before it."""
+    lacks: Mapping[Offer, str] = field(default_factory=dict[Offer, str])
+    """What it does not do -> why, as the user should read it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standalone(GatewayKind):
+    proxy: Callable[[Release, Sequence[Behind], Sequence[Route]], Proxy]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider(GatewayKind):
+    control_plane: Callable[[str, Platform], ControlPlane]
+    """By its version, and by where it runs."""
+    entrance: Callable[[Asked], Entrance]
+    pool: Callable[[Asked, Behind], tuple[Manifest, ...]] = _nothing
+    """What it has to be told about a pool."""
+    definitions: tuple[CrdBundle, ...] = ()
+    """Of the kinds that it is told things by: they come with the control plane."""
+    asks_reader: bool = False
+    """Whether it has the body reader say which model is asked for; else it finds out by itself."""
+    platform: PlatformName | None = None
+    """The only one on which it is to be had, which brings its control plane along."""
+    service_type: ServiceType | None = None
+    """Where the stack file does not say; None: what the kind of cluster can do."""
+    service_types: frozenset[ServiceType] = frozenset(ServiceType)
+    suffix: str = ""
+    """What is appended to a Gateway's name for the objects that are made for it."""
+    leaves: frozenset[str] = frozenset()
+    """Names of objects that its control plane makes by itself, and leaves when it goes."""
+    simulated: str = ""
+    """Why it cannot run on the nodes of a cluster on this machine; empty where it can."""
+
+
+def _yes(_settings: config.Cluster) -> bool:
+    return True
+
+
+def _plain(_settings: config.Cluster) -> Platform:
+    return PLATFORMS["kubernetes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,5 +243,11 @@ class ClusterKind(Generic[Settings]):
     """What is wrong with this machine or its kubeconfig, before anything is created."""
     service_type: ServiceType
     """Of a gateway's Service where the stack file does not say."""
+    platform: Callable[[Settings], Platform] = _plain
+    """Whose Kubernetes it is."""
+    charts: str | None = None
+    """Folder of the charts that can be installed there, from the project's root."""
+    is_there: Callable[[Settings], bool] = _yes
+    """Whether anything on it can be looked at: a preview needs no cluster."""
     is_local: bool = False
     """Whether its load balancer is this machine's loopback, so that nothing of it is public."""

@@ -1,24 +1,27 @@
 """Who scrapes a stack, and what is made of it: Prometheus, alerts, dashboards."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from stack import config, quantity
+from stack import config, entrances, quantity
 from stack.charts import Chart
 from stack.crd_bundles import CrdBundle, CrdFile
 from stack.kinds import ClusterKind, ServiceType
 from stack.picker_metrics import BUILT_HERE
 from stack.plan import (
     Alerts,
+    Beside,
     Crds,
     Front,
+    Gateway,
     Grafana,
     Model,
     Monitoring,
     Monitors,
     OwnPrometheus,
 )
+from stack.platforms import PLATFORMS
 from stack.problems import wrong
 from stack.releases import Release
 
@@ -34,6 +37,11 @@ FIRST_TOKEN_BOUNDS = (
 CHART, CHART_VERSION = "oci://ghcr.io/prometheus-community/charts/kube-prometheus-stack", "77.0.0"
 """With version 0.85 of the operator, whose definitions are pinned below."""
 IMAGE = "quay.io/prometheus/prometheus:v3.11.3"
+OWN_REQUESTS = {"cpu": "100m", "memory": "256Mi"}
+SMALL, LARGE = {"cpu": "250m", "memory": "1Gi"}, {"cpu": "1", "memory": "4Gi"}
+"""Of a Prometheus that the chart brings."""
+FEW = {"cpu": "50m", "memory": "128Mi"}
+"""Of its operator, of Alertmanager and of Grafana each."""
 SMALL_CLUSTER = Decimal(16)
 """CPUs, of all nodes together: with fewer, a Prometheus of the usual size is in the way."""
 
@@ -74,12 +82,34 @@ def problems(stack: config.Stack, cluster: ClusterKind[Any]) -> Iterator[str]:
             asked.prometheus,
             "`install` on a cluster of the stack's own, which has no Prometheus before it",
         )
+    yield from _of_platform(stack, cluster)
     if asked.prometheus == "openshift" and stack.names.namespace.startswith(("openshift", "kube-")):
         yield wrong(
             "names.namespace",
             stack.names.namespace,
             "a user project, for OpenShift monitors no other with `monitoring.prometheus: "
             "openshift`",
+        )
+
+
+def _of_platform(stack: config.Stack, cluster: ClusterKind[Any]) -> Iterator[str]:
+    """A Prometheus that comes with other clusters, or that this one lets nobody install."""
+    asked, platform = stack.monitoring.prometheus, cluster.platform(stack.cluster)
+    if cluster.is_local:
+        return
+    if asked in ("gke", "openshift") and platform is not PLATFORMS[asked]:
+        yield wrong(
+            "monitoring.prometheus",
+            asked,
+            f"`install` or `operator`: this one comes with {asked}; if the cluster is one, say "
+            f"`cluster.platform: {asked}`",
+        )
+    if asked == "install" and platform.assigns_users:
+        yield wrong(
+            "monitoring.prometheus",
+            asked,
+            "`openshift`, which comes with the cluster: its pods may not run as the users that "
+            "the chart gives them",
         )
 
 
@@ -95,7 +125,7 @@ def monitors(pool: str, service: str) -> Monitors:
 def monitoring(
     stack: config.Stack,
     models: Sequence[Model],
-    front: Front,
+    entrance: Front | Gateway,
     release: Release,
     cluster: ClusterKind[Any],
     user: int | None,
@@ -110,7 +140,7 @@ def monitoring(
     has_grafana = install and not cluster.is_local
     return Monitoring(
         namespace=namespace,
-        front=front,
+        front=entrance if isinstance(entrance, Front) else None,
         models=tuple(models),
         home=HOME if has_grafana else namespace,
         managed_by_google=asked.prometheus == "gke",
@@ -128,7 +158,7 @@ def monitoring(
         timeout=min(interval, "10s", key=_seconds),
         retention=asked.retention,
         labels=asked.labels,
-        front_monitor=f"{front.name}-podmonitor",
+        front_monitor=f"{entrances.name(stack)}-podmonitor",
         rules=f"llm-d-{stack.names.postfix}-alerts",
         alerts=_alerts(asked.alerts) if asked.alerts else None,
         dashboards=has_grafana or asked.prometheus == "operator"
@@ -159,7 +189,7 @@ def _own(service_type: ServiceType, user: int | None) -> OwnPrometheus:
         image=IMAGE,
         user=user,
         service_type=service_type,
-        requests={"cpu": "100m", "memory": "256Mi"},
+        requests=OWN_REQUESTS,
         limits={"memory": "2Gi"},
     )
 
@@ -174,15 +204,22 @@ def _chart(asked: config.Monitoring, interval: str, nodes: config.Nodes | None) 
     )
 
 
+def beside(
+    stack: config.Stack, cluster: ClusterKind[Any], nodes: config.Nodes | None
+) -> Iterator[Beside]:
+    """What of it the nodes have to have room for."""
+    if stack.monitoring.prometheus == "install":
+        brought = (SMALL if is_small(nodes) else LARGE, FEW, FEW, FEW)
+        for requests in (OWN_REQUESTS,) if cluster.is_local else brought:
+            yield Beside(who="monitoring", replicas=1, requests=requests)
+
+
 def is_small(nodes: config.Nodes | None) -> bool:
     return nodes is not None and nodes.count * quantity.parse(nodes.cpu) <= SMALL_CLUSTER
 
 
 def chart_values(asked: config.Monitoring, interval: str, small: bool) -> dict[str, Any]:  # noqa: FBT001 - a size
     """What differs from the chart's own values, and why."""
-    size: Mapping[str, str] = (
-        {"cpu": "250m", "memory": "1Gi"} if small else {"cpu": "1", "memory": "4Gi"}
-    )
     prometheus: dict[str, Any] = {
         # Or it would take monitors and rules of its own release alone.
         "podMonitorSelectorNilUsesHelmValues": False,
@@ -190,7 +227,7 @@ def chart_values(asked: config.Monitoring, interval: str, small: bool) -> dict[s
         "ruleSelectorNilUsesHelmValues": False,
         "scrapeInterval": interval,
         "retention": asked.retention,
-        "resources": {"requests": dict(size)},
+        "resources": {"requests": SMALL if small else LARGE},
         # Reading a long log again after a crash may take longer than the operator's minute.
         "maximumStartupDurationSeconds": 300,
     }
@@ -200,7 +237,7 @@ def chart_values(asked: config.Monitoring, interval: str, small: bool) -> dict[s
             "resources": {"requests": {"storage": asked.storage}},
         }
         prometheus["storageSpec"] = {"volumeClaimTemplate": {"spec": claim}}
-    few = {"requests": {"cpu": "50m", "memory": "128Mi"}}
+    few = {"requests": FEW}
     return {
         "prometheus": {"prometheusSpec": prometheus},
         "alertmanager": {"alertmanagerSpec": {"resources": few}},

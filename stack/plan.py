@@ -8,7 +8,7 @@ from stack import config, quantity
 from stack.charts import Chart
 from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
-from stack.kinds import Proxy, ServiceType
+from stack.kinds import Behind, Flag, Manifest, Proxy, ServiceType
 from stack.picker_metrics import PickerMetrics
 
 
@@ -42,10 +42,28 @@ class Crds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gateway:
-    provider: str
+class GatewayClass:
+    """That someone else's control plane serves."""
+
+    name: str
+    controller: str
+    flag: Flag | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Providers:
+    """What has to be on the cluster before anything can be routed."""
+
+    gateway: str
+    """The provider's word."""
     crds: tuple[Crds, ...]
     charts: tuple[Chart, ...]
+    adopted: tuple[GatewayClass, ...]
+    """Checked: who runs it is not this stack."""
+    looks: bool
+    """Whether what is adopted can be checked: a preview may have no cluster."""
+    keeps_definitions: bool
+    """Whether they stay when the stack goes, since others on the cluster may use them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +112,10 @@ class Pool:
     objectives: tuple[Objective, ...]
     rewrites: tuple[Rewrite, ...]
     failure_mode: str
-    destination_rule: bool
-    """Whether Istio has to be told that the endpoint picker signs its own certificate."""
+    beside: tuple[Manifest, ...]
+    """What the gateway's provider has to be told about it."""
+    ready: tuple[str, ...]
+    """What is waited for, of its status; empty where nobody writes one."""
     user: int | None
     """Of its pods; None where the cluster assigns them one."""
     service_type: ServiceType
@@ -113,9 +133,105 @@ class Front:
     namespace: str
     replicas: int
     proxy: Proxy
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
     service_type: ServiceType
     user: int | None
     """Of its pods; None where the cluster assigns them one."""
+
+    @property
+    def port(self) -> int:
+        return self.proxy.port
+
+    @property
+    def service(self) -> tuple[str, str] | None:
+        """Namespace and name of where requests come in."""
+        return self.namespace, self.name
+
+    @property
+    def is_secure(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Names that are asked for, and who answers: all names where there are none."""
+
+    models: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+    """Of requests that name no model, which it takes too."""
+    pools: Mapping[str, int]
+    """Name of a pool -> its share."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpRoute:
+    id: str | None
+    """Of the model whose names it is for."""
+    name: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodyReader:
+    """What reads from a request's body which model it asks for, and writes it into a header."""
+
+    name: str
+    """Of its Deployment, Service, ServiceAccount, Role and RoleBinding."""
+    namespace: str
+    image: str
+    replicas: int
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+    user: int | None
+    """Of its pods; None where the cluster assigns them one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gateway:
+    """A Gateway in front of all pools, and the routes from it."""
+
+    name: str
+    namespace: str
+    gateway_class: str
+    port: int
+    """At which requests come in."""
+    makes_class: str | None
+    """Name of its controller, where the class is the stack's."""
+    host: str | None
+    tls_secret: str | None
+    parameters: Manifest | None
+    beside: tuple[Manifest, ...]
+    replicas: int
+    requests: Mapping[str, str]
+    """Of one of its proxies."""
+    service: tuple[str, str] | None
+    """Namespace and name; None where its proxies are outside the cluster."""
+    ready: tuple[str, ...]
+    health_port: int | None
+    """Of its proxies; None where its own conditions tell whether they are ready."""
+    routes: tuple[HttpRoute, ...]
+    route_ready: tuple[str, ...]
+    pool_group: str
+    pool_port: int | None
+    """As routes say it; None where they must not."""
+    timeouts: Mapping[str, str]
+    reader: BodyReader | None
+    route: Manifest | None
+    """What makes it public where the cluster has a router of its own."""
+
+    @property
+    def is_secure(self) -> bool:
+        return bool(self.tls_secret)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """Pods that stand beside the models', for what the nodes have to hold."""
+
+    who: str
+    replicas: int
+    requests: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,6 +416,7 @@ class Model:
     id: str | None
     capacity: Capacity | str
     """Or why it is not known."""
+    behind: Behind
     pool: Pool
     service: Service
     monitors: Monitors
@@ -348,7 +465,8 @@ class Monitoring:
 
     namespace: str
     """Of the stack."""
-    front: Front
+    front: Front | None
+    """Scraped too; None where a Gateway's proxies stand before the pools."""
     models: tuple[Model, ...]
     home: str
     """Namespace of the Prometheus, where the stack installs one."""
@@ -387,8 +505,8 @@ class Plan:
     name: str
     cluster: Cluster
     namespace: Namespace
-    gateway: Gateway
-    front: Front
+    providers: Providers
+    entrance: Front | Gateway
     models: tuple[Model, ...]
     monitoring: Monitoring | None
 
@@ -396,12 +514,7 @@ class Plan:
     def crds(self) -> tuple[Crds, ...]:
         """All bundles that the stack installs or adopts."""
         brought = self.monitoring and self.monitoring.crds
-        return (*self.gateway.crds, *((brought,) if brought else ()))
-
-    @property
-    def endpoint(self) -> str:
-        """Host and port inside the cluster where requests come in."""
-        return f"{dns(self.front.name, self.namespace.name)}:{self.front.proxy.port}"
+        return (*self.providers.crds, *((brought,) if brought else ()))
 
 
 def dns(service: str, namespace: str) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from stack import (
     checks,
     config,
-    lws,
+    entrances,
     monitoring,
+    providers,
     releases,
-    roles,
     routing,
     scaling,
     scheduling,
@@ -21,8 +21,16 @@ from stack import (
 from stack.charts import Chart
 from stack.checks import LABEL
 from stack.ground import Ground
-from stack.kinds import Behind, ClusterKind, GatewayKind, Route, ServiceType
-from stack.plan import Cluster, Crds, Front, Gateway, Model, Namespace, Plan, Pool, dns
+from stack.kinds import (
+    Behind,
+    ClusterKind,
+    GatewayKind,
+    Provider,
+    Route,
+    ServiceType,
+    Standalone,
+)
+from stack.plan import Beside, Cluster, Front, Gateway, Model, Namespace, Plan, Pool, dns
 from stack.problems import StackError
 from stack.releases import Release
 
@@ -34,8 +42,6 @@ PICKER_REQUESTS = {"cpu": "250m", "memory": "512Mi"}
 PICKER_LIMITS = {"memory": "2Gi"}
 USER = 65532
 """Any but root will do; this is the one that distroless images call nonroot."""
-FRONT_REPLICAS = 2
-"""So that requests are taken while one is away."""
 
 
 def plan(
@@ -51,9 +57,15 @@ def plan(
     `secrets` are the names of those that are set, of `config.SECRETS`.
     """
     release = releases.releases()[stack.release]
-    _refuse([*checks.pairs(stack, release), *sizing.shapes(stack)])
-    kind = clusters[stack.cluster.kind]
     gateway = gateways[stack.gateway.provider]
+    _refuse(
+        [
+            *checks.pairs(stack, release),
+            *entrances.of_release(stack, release, gateway),
+            *sizing.shapes(stack),
+        ]
+    )
+    kind = clusters[stack.cluster.kind]
     asked, stack, ground = stack, *sizing.sized(stack, release, kind.nodes)
     ground = tracing.traced(stack, ground)
     target, nodes = ground.target, ground.nodes
@@ -66,25 +78,31 @@ def plan(
         ]
 
     models = made(stack)
+    suffix = max(gateway.suffix, "-proxies", key=len) if isinstance(gateway, Provider) else ""
     _refuse(
         [
             *kind.problems(stack.cluster),
             *checks.models(stack, ground, secrets),
             *checks.collisions(stack, models),
-            *checks.lengths(models, _front_name(stack)),
+            *checks.lengths(models, f"{entrances.name(stack)}{suffix}"),
             *checks.claims(stack, target),
             *routing.problems(stack, release),
+            *entrances.problems(stack, release, gateway, kind),
+            *providers.problems(stack, kind),
             *monitoring.problems(stack, kind),
             *scaling.problems(stack),
             *tracing.problems(stack, release),
         ]
     )
     _refuse(size_checks.problems(stack, ground))
-    front = _front(stack, models, release, gateway, kind)
-    _refuse(checks.configuration(models, front))
-    if counts := checks.replicas(models, front, sizing.unsettled(asked), nodes, target):
+    entrance = _entrance(stack, models, release, gateway, kind)
+    needed = providers.providers(stack, release, gateway, kind, entrance)
+    if isinstance(entrance, Front):
+        _refuse(checks.configuration(models, entrance))
+    beside = [*_beside(entrance, needed.charts), *monitoring.beside(stack, kind, nodes)]
+    if counts := checks.replicas(models, beside, sizing.unsettled(asked), nodes, target):
         models = made(sizing.with_replicas(stack, counts))
-    _refuse(checks.room(models, front, nodes, target))
+    _refuse(checks.room(models, beside, nodes, target))
     return Plan(
         name=name,
         cluster=Cluster(
@@ -101,14 +119,12 @@ def plan(
             pod_security=target.pod_security,
             hf_token_secret=made_secret,
         ),
-        gateway=Gateway(
-            provider=stack.gateway.provider,
-            crds=(*_crds(stack, gateway, kind, release),),
-            charts=(*_charts(stack, kind),),
-        ),
-        front=front,
+        providers=needed,
+        entrance=entrance,
         models=tuple(models),
-        monitoring=monitoring.monitoring(stack, models, front, release, kind, _user(stack), nodes),
+        monitoring=monitoring.monitoring(
+            stack, models, entrance, release, kind, _user(stack, kind), nodes
+        ),
     )
 
 
@@ -126,7 +142,7 @@ def _model(
     hf_token_secret: str | None,
 ) -> Model:
     release = ground.release
-    user = _user(stack)
+    user = _user(stack, cluster)
     postfix = f"{stack.names.postfix}-{model.id}" if model.id else stack.names.postfix
     namespace = stack.names.namespace
     pool, service = f"gaie-{postfix}", f"ms-{postfix}-llm-d-modelservice"
@@ -136,10 +152,25 @@ def _model(
         "llm-d.ai/model": slug(model.name),
         "llm-d.ai/pool": pool,
     }
+    behind = Behind(
+        pool=pool,
+        picker=dns(f"{pool}-epp", namespace),
+        pods=dns(service, namespace),
+        port=servers.PORT,
+        fails_open=model.scheduler.failure_mode == "FailOpen",
+    )
+    beside, ready = (), ()
+    if isinstance(gateway, Provider):
+        ask = entrances.asked(stack, release, gateway, cluster)
+        beside, ready = (
+            gateway.pool(ask, behind),
+            entrances.pool_ready(ask, entrances.control_plane(stack, release, gateway, cluster)),
+        )
     return Model(
         name=model.name,
         id=model.id,
         capacity=sizing.holds(model, ground),
+        behind=behind,
         pool=Pool(
             name=pool,
             picker=f"{pool}-epp",
@@ -163,7 +194,8 @@ def _model(
             objectives=routing.objectives(model),
             rewrites=routing.rewrites(model, stack),
             failure_mode=model.scheduler.failure_mode,
-            destination_rule=gateway.destination_rules,
+            beside=beside,
+            ready=ready,
             user=user,
             service_type=cluster.service_type if cluster.is_local else ServiceType.CLUSTER_IP,
             requests=PICKER_REQUESTS,
@@ -183,83 +215,74 @@ def _model(
     )
 
 
+def _entrance(
+    stack: config.Stack,
+    models: Sequence[Model],
+    release: Release,
+    kind: GatewayKind,
+    cluster: ClusterKind[config.Cluster],
+) -> Front | Gateway:
+    match kind:
+        case Standalone():
+            return _front(stack, models, release, kind, cluster)
+        case Provider():
+            platform = cluster.platform(stack.cluster)
+            return entrances.gateway(
+                stack,
+                release,
+                entrances.asked(stack, release, kind, cluster),
+                kind,
+                pools=_pools(models),
+                platform=platform,
+                is_local=cluster.is_local,
+                user=_user(stack, cluster),
+            )
+        case _:
+            raise TypeError(kind)
+
+
 def _front(
     stack: config.Stack,
     models: Sequence[Model],
     release: Release,
-    gateway: GatewayKind,
+    kind: Standalone,
     cluster: ClusterKind[config.Cluster],
 ) -> Front:
-    behind = [
-        Behind(
-            pool=model.pool.name,
-            picker=dns(model.pool.picker, model.pool.namespace),
-            pods=dns(model.service.name, model.service.namespace),
-            port=model.service.port,
-            fails_open=model.pool.failure_mode == "FailOpen",
-        )
-        for model in models
-    ]
-    pools = {model.name: model.pool.name for model in models}
+    said, pools = stack.gateway, _pools(models)
     routes = [
         Route(model=name, pools={pools[model]: share for model, share in shares.items()})
         for name, shares in routing.shares(stack).items()
     ]
     return Front(
-        name=_front_name(stack),
+        name=entrances.name(stack),
         namespace=stack.names.namespace,
-        replicas=FRONT_REPLICAS,
-        proxy=gateway.proxy(release, behind, routes),
-        service_type=ServiceType(stack.gateway.service or cluster.service_type),
-        user=_user(stack),
+        replicas=said.replicas,
+        proxy=kind.proxy(release, [model.behind for model in models], routes),
+        requests=entrances.amounts(entrances.REQUESTS, said.resources.requests),
+        limits=entrances.amounts(entrances.LIMITS, said.resources.limits),
+        service_type=ServiceType(said.service or cluster.service_type),
+        user=_user(stack, cluster),
     )
 
 
-def _front_name(stack: config.Stack) -> str:
-    return f"infra-{stack.names.postfix}-inference-gateway"
+def _pools(models: Sequence[Model]) -> dict[str, str]:
+    return {model.name: model.pool.name for model in models}
 
 
-def _user(stack: config.Stack) -> int | None:
-    return None if getattr(stack.cluster, "assigns_users", False) else USER
+def _beside(entrance: Front | Gateway, charts: Sequence[Chart]) -> Iterator[Beside]:
+    yield Beside(who="the gateway", replicas=entrance.replicas, requests=entrance.requests)
+    if isinstance(entrance, Gateway) and entrance.reader:
+        reader = entrance.reader
+        yield Beside(who="the body reader", replicas=reader.replicas, requests=reader.requests)
+    for chart in charts:
+        for requests in chart.pods:
+            yield Beside(who=f"chart {chart.name}", replicas=1, requests=requests)
+
+
+def _user(stack: config.Stack, cluster: ClusterKind[config.Cluster]) -> int | None:
+    return None if cluster.platform(stack.cluster).assigns_users else USER
 
 
 def slug(model: str) -> str:
     """A model's name as a label's value: `Qwen/Qwen3-0.6B` -> `qwen3-0.6b`."""
     return model.rsplit("/", 1)[-1].lower()[:LABEL].strip("._-")
-
-
-def _crds(
-    stack: config.Stack,
-    gateway: GatewayKind,
-    cluster: ClusterKind[config.Cluster],
-    release: Release,
-) -> Iterator[Crds]:
-    said = stack.gateway.crds
-    asked: dict[str, config.Install | None] = {
-        "gatewayApi": said.gateway_api,
-        "inferenceExtension": said.inference_extension,
-    }
-    installs: dict[str, config.Install] = {name: name in gateway.crds for name in asked}
-    installs |= {name: install for name, install in asked.items() if install is not None}
-    if not [*_charts(stack, cluster)]:
-        installs["leaderWorkerSet"] = _groups(stack, cluster)
-    for name, install in installs.items():
-        if install:
-            bundle = {**release.crds, "leaderWorkerSet": lws.CRDS}[name]
-            yield Crds(name=name, bundle=bundle, adopt=install == "adopt")
-
-
-def _charts(stack: config.Stack, cluster: ClusterKind[config.Cluster]) -> Iterator[Chart]:
-    """Of controllers, with their definitions; simulated nodes run none."""
-    if _groups(stack, cluster) is True and not cluster.is_local:
-        yield lws.CONTROLLER
-
-
-def _groups(stack: config.Stack, cluster: ClusterKind[config.Cluster]) -> config.Install:
-    """Who installs LeaderWorkerSet; left out, whoever owns the cluster, if a model needs it."""
-    if (said := stack.gateway.crds.leader_worker_set) is not None:
-        return said
-    spans_nodes = any(
-        one.parallel.nodes > 1 for model in stack.models for one in roles.asked(model)
-    )
-    return spans_nodes and (True if cluster.is_local else "adopt")

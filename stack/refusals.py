@@ -41,6 +41,13 @@ REFUSALS = (
     ),
     Refusal(
         provider={"kgateway"},
+        releases={"v0.4"},
+        why="the version that the release was tried with, 2.0.4, reads pools of v1alpha2 alone; "
+        "release v0.5 has one that reads v1",
+        instead="`standalone` or `istio`",
+    ),
+    Refusal(
+        provider={"kgateway"},
         hardware={"cpu-arm64"},
         why="its proxy's image says arm64 and has a program for amd64",
         instead="`standalone`, `istio` or `agentgateway`",

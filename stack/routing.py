@@ -101,6 +101,12 @@ def _aliases(model: config.Model, stack: config.Stack, at: str) -> Iterator[str]
                 )
 
 
+def names(model: config.Model) -> list[str]:
+    """What requests may ask for and the model's block says, each once."""
+    said = (model.name, *(one.name for one in model.adapters), *(one.name for one in model.aliases))
+    return [*dict.fromkeys(said)]
+
+
 def served(model: config.Model) -> frozenset[str]:
     """What the model's servers answer to."""
     return frozenset({model.name, *(one.name for one in model.adapters)})

@@ -32,8 +32,8 @@ class Made:
 
     @property
     def is_object(self) -> bool:
-        """Whether it is a Kubernetes object, and not a component or a provider."""
-        return self.type.startswith("kubernetes:")
+        """Whether it is a Kubernetes object, and not a component, a provider or a chart."""
+        return self.type.startswith("kubernetes:") and self.kind != "Release"
 
     @property
     def kind(self) -> str:

@@ -13,7 +13,7 @@ from recording import Deploy
 from components import clusters, gateways
 from stack import config, problems
 from stack.hardware import targets
-from stack.plan import Plan
+from stack.plan import Front, Plan
 from stack.planner import plan
 from stack.problems import StackError
 from stack.releases import releases
@@ -52,6 +52,12 @@ def told(secrets: frozenset[str] = frozenset(), **changes: object) -> tuple[str,
     if isinstance(caught.value, ValidationError):
         return tuple(problems.of_shape(caught.value, config.keys(SHAPE)))
     return caught.value.problems
+
+
+def front_of(plan: Plan) -> Front:
+    """Of a stack that has Envoys of its own."""
+    assert isinstance(plan.entrance, Front)
+    return plan.entrance
 
 
 def refused(deploy: Deploy, changes: dict[str, Any]) -> list[str]:
@@ -105,8 +111,8 @@ def test_every_problem_is_told_at_once() -> None:
         (
             {"llm-d:cluster": {"kind": "embedded", "prot": 6443}},
             (
-                "`cluster.prot` is not a known key, expected assignsUsers, context, kind, "
-                "kubeconfig, nodes, port, version; did you mean `port`?"
+                "`cluster.prot` is not a known key, expected context, kind, "
+                "kubeconfig, nodes, platform, port, version; did you mean `port`?"
             ),
         ),
         (
@@ -256,11 +262,12 @@ def test_names_fit_kubernetes_or_are_refused_with_the_part_to_shorten(
         [problem] = error.problems
         path = "models[0].id" if model_id else "names.postfix"
         assert problem.startswith(f"`{path}` is `")
-        assert "at most 63" in problem
+        assert problem.endswith(("a Kubernetes name has at most 63", "a pool has at most 40"))
     else:
         [model] = made.models
-        for name in (model.pool.picker, model.pool.name, model.service.decode.workload):
+        for name in (model.pool.picker, made.entrance.name, model.service.decode.workload):
             assert len(name) <= 63
+        assert len(model.pool.name) <= 40
 
 
 def kubeconfig(path: Path, *contexts: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_bad_input import planned
+from test_bad_input import front_of, planned
 
 from components import front, inference_pool, model_service, pods
 from stack import quantity
@@ -148,7 +148,7 @@ def test_a_changed_configuration_means_new_pods() -> None:
     [asked] = plan.models
     for spec, files in (
         (inference_pool.picker(asked.pool), inference_pool.config(asked.pool)),
-        (front.proxies(plan.front), plan.front.proxy.config),
+        (front.proxies(front_of(plan)), front_of(plan).proxy.config),
     ):
         template: Any = spec["template"]
         digest = template["metadata"]["annotations"]["llm-d.ai/config-sha256"]

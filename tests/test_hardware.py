@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from machines_of import machines
-from test_bad_input import MODEL, planned, told
+from test_bad_input import MODEL, front_of, planned, told
 from test_releases import of
 
 from components import model_pods, model_service
@@ -307,12 +307,12 @@ def test_a_pod_is_as_restricted_as_its_server_allows(name: str) -> None:
 def test_users_are_left_to_a_cluster_that_assigns_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
     monkeypatch.setenv("KUBECONFIG", "/nonexistent/kubeconfig")
-    openshift = {"kind": "existing", "context": "c", "assignsUsers": True}
+    openshift = {"kind": "existing", "context": "c", "platform": "openshift"}
 
     made = planned(hardware="cuda", cluster=openshift)
     [model] = made.models
 
-    assert {model.service.user, model.pool.user, made.front.user} == {None}
+    assert {model.service.user, model.pool.user, front_of(made).user} == {None}
     assert pod_of(model)["security_context"] == {
         "run_as_non_root": True,
         "seccomp_profile": {"type": "RuntimeDefault"},

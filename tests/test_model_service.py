@@ -146,7 +146,7 @@ def test_leader_worker_set_is_the_owners_or_installed_with_its_controller(
         cluster={"kind": "existing", "context": "c"},
         gateway={"crds": {"leaderWorkerSet": said}},
         models=[MODEL | {"nodes": 2, "tensorParallel": 16}],
-    ).gateway
+    ).providers
 
     adopted = {one.name: one.adopt for one in made.crds if one.name == "leaderWorkerSet"}
     assert adopted == definitions
@@ -157,7 +157,7 @@ def test_leader_worker_set_is_the_owners_or_installed_with_its_controller(
 
 
 def test_on_a_cluster_of_the_stacks_own_the_definition_comes_alone() -> None:
-    made = planned(hardware="cuda", models=[MODEL | {"nodes": 2, "tensorParallel": 16}]).gateway
+    made = planned(hardware="cuda", models=[MODEL | {"nodes": 2, "tensorParallel": 16}]).providers
 
     assert {one.name: one.adopt for one in made.crds}["leaderWorkerSet"] is False
     assert made.charts == ()
@@ -344,14 +344,6 @@ def test_without_an_endpoint_picker_any_pod_answers_or_none(mode: str) -> None:
     spec: Any = inference_pool.spec(pool)
 
     assert spec["endpointPickerRef"]["failureMode"] == mode
-
-
-def test_istio_is_told_that_endpoint_pickers_sign_their_own_certificates() -> None:
-    pool = served().pool
-    rule = inference_pool.destination_rule(pool)
-
-    assert rule["host"] == f"{pool.picker}.{pool.namespace}.svc.cluster.local"
-    assert rule["trafficPolicy"]["tls"] == {"mode": "SIMPLE", "insecureSkipVerify": True}
 
 
 # What is refused

@@ -66,6 +66,33 @@ NOT_IN_A_GUIDE = {
 """Pairs that a release here can do and no guide of that release describes."""
 
 
+def test_every_gateway_of_every_release_that_a_guide_has_is_compared() -> None:
+    compared = {
+        (str(one.stack["release"]), one.stack["gateway"]["provider"]) for one in guides().values()
+    }
+    offered = {
+        (release, provider)
+        for release, one in releases().items()
+        for provider in {"gke", "openshift", "standalone", *one.gateways}
+    }
+
+    assert compared <= offered
+    assert offered - compared == GATEWAY_NOT_IN_A_GUIDE
+
+
+GATEWAY_NOT_IN_A_GUIDE = {
+    ("v0.4", "gke"),
+    ("v0.4", "kgateway"),
+    ("v0.4", "openshift"),
+    ("v0.4", "standalone"),
+    ("v0.5", "openshift"),
+    ("v0.6", "openshift"),
+    ("v0.6", "standalone"),
+    ("current", "openshift"),
+}
+"""Of the guides on OpenShift, one has Istio's charts, and one agentgateway."""
+
+
 def test_another_value_a_missing_field_and_a_missing_object_are_differences() -> None:
     def role(name: str, **spec: object) -> Object:
         return {"kind": name, "apiVersion": "v1", "metadata": {"name": name}, "spec": spec}

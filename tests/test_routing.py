@@ -7,8 +7,9 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from test_bad_input import SHAPE, STACK, planned, told
+from test_bad_input import SHAPE, STACK, front_of, planned, told
 
+from components import outputs
 from stack import config, routing
 from stack.plan import Model
 
@@ -87,7 +88,7 @@ def test_no_share_is_lost_between_the_front_and_the_endpoint_pickers(weights: li
 
 def test_the_front_routes_by_the_same_names_and_shares() -> None:
     made = planned(models=[*two(aliases=[canary(9, 1)])])
-    envoy = yaml.safe_load(made.front.proxy.config["envoy.yaml"])
+    envoy = yaml.safe_load(front_of(made).proxy.config["envoy.yaml"])
     [manager] = envoy["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
     [host] = manager["typed_config"]["route_config"]["virtual_hosts"]
     shares = {
@@ -106,9 +107,9 @@ def test_the_front_routes_by_the_same_names_and_shares() -> None:
 def test_all_models_have_one_address() -> None:
     made = planned(models=[*two()])
 
-    assert made.endpoint == (
-        "infra-inference-scheduling-inference-gateway.llm-d-inference-scheduler.svc.cluster.local"
-        ":8081"
+    assert outputs.inside(made) == (
+        "http://infra-inference-scheduling-inference-gateway.llm-d-inference-scheduler"
+        ".svc.cluster.local:8081"
     )
 
 

@@ -52,7 +52,7 @@ def held(model: Model) -> Capacity:
 def taken(plan: Plan) -> dict[str, Decimal]:
     """What all pods of a plan ask for."""
     asked = [quantity.parse_all(plan.models[0].pool.requests)]
-    asked += [quantity.parse_all(plan.front.proxy.requests)] * plan.front.replicas
+    asked += [quantity.parse_all(plan.entrance.requests)] * plan.entrance.replicas
     for model in plan.models:
         for role in model.service.roles:
             asked += [role.pod_requests] * role.pods

@@ -176,7 +176,9 @@ def test_leader_worker_set_comes_with_its_controller_before_anything_that_needs_
     [service] = [one for one in made if one.kind == "ModelService"]
 
     assert release.inputs["version"] == "0.7.0"
-    assert release.inputs["createNamespace"] is True
+    assert release.inputs["namespace"] in {
+        one.inputs["metadata"]["name"] for one in only(made, "Namespace")
+    }
     assert release.urn in service.request.dependencies
     assert group.request.parent == service.urn
 
@@ -186,10 +188,13 @@ def test_every_model_of_a_stack_has_a_pool_and_all_have_one_front(deploy: Deploy
     made = deploy("embedded", config={"llm-d:models": models})
 
     pools = only(made, "InferencePool")
-    [front] = [one for one in made if one.kind == "Front"]
+    [front] = [one for one in made if one.name == "front-proxy"]
 
     assert {one.inputs["metadata"]["name"] for one in pools} == {
         "gaie-inference-scheduling",
         "gaie-inference-scheduling-large",
     }
-    assert {one.urn for one in pools} <= {*front.request.dependencies}
+    # A front asks endpoint pickers: it waits for those, and pools for what leads to them.
+    pickers = {one.urn for one in made if one.name in {"pool-service", "pool-large-service"}}
+    assert len(pickers) == len(pools)
+    assert pickers <= {*front.request.dependencies}

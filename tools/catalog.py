@@ -255,6 +255,13 @@ _TOOLS = (
         module=EPP,
         files={"epp": GoPackage("cluster", f"{EPP}/cmd/epp", "epp")},
     ),
+    Tool(  # the same: tells Gateways which model a request asks for, where there are several
+        name="bbr",
+        family="cluster",
+        module=EPP,
+        files={"bbr": GoPackage("cluster", f"{EPP}/cmd/bbr", "bbr")},
+        option="istio",
+    ),
     Tool(  # published as images and charts only
         name="pilot-discovery",
         family="istio",
@@ -293,11 +300,16 @@ OWNERS: Mapping[str, Tool] = {file: tool for tool in _TOOLS for file in tool.fil
 """Which tool brings a file that is on PATH."""
 
 
+def requirements(go_mod: Path) -> dict[str, str]:
+    """Read what a go.mod requires: module -> version, as Go writes it."""
+    required = re.compile(r"^(?:require\s+|\t)(\S+) (v\S+)(?: // indirect)?$", re.MULTILINE)
+    return dict(required.findall(go_mod.read_text()))
+
+
 def pins(go_mod: Path) -> dict[str, Version]:
     """Read a go.mod's requirements: module -> version."""
-    required = re.compile(r"^(?:require\s+|\t)(\S+) (v\S+)(?: // indirect)?$", re.MULTILINE)
-    said: list[tuple[str, str]] = required.findall(go_mod.read_text())
-    return {module: version for module, text in said if (version := find(text))}
+    said = requirements(go_mod)
+    return {module: version for module, text in said.items() if (version := find(text))}
 
 
 def pin(tool: Tool, go_modules: Path) -> Version:

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import process
-from tools.catalog import CRD_FAMILY, FAMILIES, GoPackage, ModuleChart, ModuleFile, Tool, pin, pins
+from tools.catalog import (
+    CRD_FAMILY,
+    FAMILIES,
+    GoPackage,
+    ModuleChart,
+    ModuleFile,
+    Tool,
+    pin,
+    pins,
+    requirements,
+)
 from tools.errors import Missing
 from tools.places import Places
 from tools.versions import Version, find, show
@@ -179,7 +189,7 @@ def fetch(tools: Sequence[Tool], places: Places, pulse: Callable[[str], None]) -
 
 def fetch_crds(places: Places, pulse: Callable[[str], None]) -> None:
     """Have the modules whose CRD files are read in Go's module cache."""
-    modules = [*pins(places.go_modules / CRD_FAMILY / "go.mod")]
+    modules = [*requirements(places.go_modules / CRD_FAMILY / "go.mod")]
     _go(
         ["mod", "download", *modules],
         what="CRDs",
@@ -191,10 +201,13 @@ def fetch_crds(places: Places, pulse: Callable[[str], None]) -> None:
 
 def crds_present(places: Places, modules: Path) -> bool:
     """Tell whether Go's module cache has the modules whose CRD files are read."""
-    return all(
-        (modules / f"{module}@v{show(version)}").is_dir()
-        for module, version in pins(places.go_modules / CRD_FAMILY / "go.mod").items()
-    )
+    said = requirements(places.go_modules / CRD_FAMILY / "go.mod").items()
+    return all((modules / escaped(f"{module}@{version}")).is_dir() for module, version in said)
+
+
+def escaped(path: str) -> str:
+    """As Go writes it into its cache, for file systems that do not tell cases apart."""
+    return re.sub("[A-Z]", lambda capital: f"!{capital[0].lower()}", path)
 
 
 def build(

@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -134,10 +134,7 @@ class Pulumi:
             return
         sys.stdout.write(f"settling {pending} operation(s) of a run that was cut short\n")
         sys.stdout.flush()
-        file = self.places.state / "config" / f"{self.stack}.settled.json"
-        _write(file, json.dumps(state))
-        self._expect("stack", "import", "--stack", self.stack, "--file", str(file))
-        file.unlink()
+        self._import(state)
         targets = [f"--target={one['urn']}" for one in adopted]
         if targets and self.stream("refresh", "--yes", "--skip-preview", *targets):
             raise Missing(
@@ -145,6 +142,10 @@ class Pulumi:
                 "what the last run had begun could not be settled",
                 way_out="mend what `pulumi refresh` says above, and run this again",
             )
+        if targets:
+            state = self._export()
+            state["deployment"] = unawaited(state["deployment"], {one["urn"] for one in adopted})
+            self._import(state)
 
     def outputs(self) -> dict[str, Any]:
         """What the program exports; secrets among it are masked."""
@@ -156,6 +157,12 @@ class Pulumi:
 
     def _export(self) -> dict[str, Any]:
         return json.loads(self._expect("stack", "export", "--stack", self.stack))
+
+    def _import(self, state: Mapping[str, Any]) -> None:
+        file = self.places.state / "config" / f"{self.stack}.settled.json"
+        _write(file, json.dumps(state))
+        self._expect("stack", "import", "--stack", self.stack, "--file", str(file))
+        file.unlink()
 
     def _locked(self) -> bool:
         """Whether a lock is left of a run that is dead; Missing while one is alive."""
@@ -241,6 +248,17 @@ def settle(
     return settled, adopted, len(pending)
 
 
+def unawaited(deployment: Mapping[str, Any], urns: Collection[str]) -> Mapping[str, Any]:
+    """A state in which these have yet to become ready: the next update waits for each."""
+    why = "the run that made it was cut short"
+    resources: list[dict[str, Any]] = deployment.get("resources") or []
+    marked = [
+        {**one, "initErrors": one.get("initErrors") or [why]} if one["urn"] in urns else one
+        for one in resources
+    ]
+    return {**deployment, "resources": marked}
+
+
 def objects_of(exported: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Take the objects that a stack creates out of what `pulumi stack export` wrote."""
     resources: list[dict[str, Any]] = exported["deployment"].get("resources") or []
@@ -248,6 +266,8 @@ def objects_of(exported: Mapping[str, Any]) -> list[dict[str, Any]]:
         {key: value for key, value in one["inputs"].items() if not key.startswith("__")}
         for one in resources
         if one["type"].startswith("kubernetes:") and not one.get("external")
+        # A chart's release is a resource, and no object.
+        if "kind" in one["inputs"]
     ]
 
 

@@ -16,12 +16,13 @@ def told(
 
 
 def _how(outputs: Mapping[str, Any]) -> Iterator[str]:
-    urls: Mapping[str, str | None] = outputs["gatewayUrls"]
-    for model, url in urls.items():
+    # Of an output that is nothing, nothing is kept.
+    url: str | None = outputs.get("gatewayUrl")
+    for model in outputs["models"]:
         yield f"{model} answers {f'at {url}' if url else 'inside the cluster'}"
     yield ""
-    if None in urls.values():
-        yield f"  {outputs['portForwardCommand']} &"
+    if url is None and (forward := outputs.get("portForwardCommand")):
+        yield f"  {forward} &"
     yield f"  {outputs['exampleRequest']}"
     yield ""
     monitoring: Mapping[str, Any] = outputs.get("monitoring") or {}

@@ -14,6 +14,9 @@ from stack import config, plan
 from stack.hardware import Hardware
 from stack.kinds import ServiceType
 
+CHARTS = ".state/bin"
+"""Where `make` puts those whose images have a program on this machine."""
+
 
 class Settings(config.Cluster):
     """A control plane on this machine; nodes are simulated."""
@@ -90,6 +93,7 @@ KIND = Kind(
     nodes=nodes,
     problems=problems,
     service_type=ServiceType.LOAD_BALANCER,
+    charts=CHARTS,
     is_local=True,
     connect=connect,
     serves=serves,

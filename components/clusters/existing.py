@@ -14,6 +14,7 @@ from components.clusters import Access, Kind
 from stack import config, plan
 from stack.hardware import Hardware
 from stack.kinds import ServiceType
+from stack.platforms import PLATFORMS, Platform, PlatformName
 from stack.problems import unknown, wrong
 
 ASK_SECONDS = 5
@@ -29,10 +30,10 @@ class Settings(config.Cluster):
     """Path; left out, what $KUBECONFIG says, or ~/.kube/config."""
     nodes: config.Nodes | None = None
     """What the cluster has for pods; left out, nothing is checked against it."""
-    version: Annotated[str, Field(pattern=r"^1\.\d+$")] | None = None
-    """Of Kubernetes, like `1.33`; left out, nothing is checked against it."""
-    assigns_users: bool = False
-    """Whether it says which user a namespace's pods run as, and no other: OpenShift does."""
+    version: Annotated[str, Field(pattern=r"^1\.\d+(\.\d+(-gke\.\d+)?)?$")] | None = None
+    """Of Kubernetes, like 1.33 or 1.34.0-gke.1626000; left out, nothing is checked against it."""
+    platform: PlatformName = "kubernetes"
+    """Whose Kubernetes it is: what comes with the cluster is not the stack's to install."""
 
 
 def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> Access:
@@ -43,6 +44,14 @@ def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> A
 
 def nodes(settings: Settings, hardware: Hardware) -> config.Nodes | None:
     return settings.nodes
+
+
+def platform(settings: Settings) -> Platform:
+    return PLATFORMS[settings.platform]
+
+
+def is_there(settings: Settings) -> bool:
+    return any(contexts_of(path) for path in files(settings))
 
 
 def problems(settings: Settings) -> Iterator[str]:
@@ -106,6 +115,8 @@ KIND = Kind(
     nodes=nodes,
     problems=problems,
     service_type=ServiceType.CLUSTER_IP,
+    platform=platform,
+    is_there=is_there,
     connect=connect,
     serves=serves,
 )

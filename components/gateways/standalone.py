@@ -22,6 +22,7 @@ from components.envoy import (
     Piece,
     address,
     answer,
+    asking,
     balancing,
     cluster,
     endpoints,
@@ -31,7 +32,7 @@ from components.envoy import (
     route,
     type_url,
 )
-from stack.kinds import PICKER_PORT, Behind, GatewayKind, Proxy, Route
+from stack.kinds import PICKER_PORT, Behind, Offer, Proxy, Route, Standalone
 from stack.releases import Release
 
 PORT = 8081
@@ -55,8 +56,6 @@ def proxy(release: Release, behind: Sequence[Behind], routes: Sequence[Route]) -
         ready_path="/ready",
         config_dir="/etc/envoy",
         config={"envoy.yaml": yaml.safe_dump(bootstrap(behind, routes), sort_keys=False)},
-        requests={"cpu": "100m", "memory": "128Mi"},
-        limits={"memory": "1Gi"},
     )
 
 
@@ -214,17 +213,7 @@ def _ask_the_endpoint_picker(behind: Behind) -> Piece:
     return extension(
         "envoy.filters.http.ext_proc",
         "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor",
-        grpc_service={"envoy_grpc": {"cluster_name": named("picker", behind.pool)}},
-        message_timeout="1000s",
-        # Bodies of any length, both ways, piece by piece.
-        processing_mode={
-            "request_header_mode": "SEND",
-            "request_body_mode": "FULL_DUPLEX_STREAMED",
-            "request_trailer_mode": "SEND",
-            "response_header_mode": "SEND",
-            "response_body_mode": "FULL_DUPLEX_STREAMED",
-            "response_trailer_mode": "SEND",
-        },
+        **asking(named("picker", behind.pool), answers=True),
     )
 
 
@@ -268,4 +257,19 @@ def _endpoint_picker(behind: Behind) -> Piece:
     )
 
 
-KIND = GatewayKind(crds=frozenset({"inferenceExtension"}), proxy=proxy)
+OWN = "these Envoys are the stack's own, for one cluster's users; a Gateway of a provider's has it"
+
+KIND = Standalone(
+    crds=frozenset({"inferenceExtension"}),
+    lacks={
+        Offer.CONTROL_PLANE: "its Envoys need none",
+        Offer.HOST: OWN,
+        Offer.TLS: OWN,
+        Offer.API_KEYS: OWN,
+        Offer.JWT: OWN,
+        Offer.RATE_LIMIT: OWN,
+        Offer.PORT: f"its Envoys listen at {PORT}",
+        Offer.TIMEOUT: "an answer takes as long as it takes",
+    },
+    proxy=proxy,
+)

@@ -68,6 +68,9 @@ PROGRAMS: Mapping[str, LocalProgram] = {
         argv=lambda: (str(tools.resolve("epp")),),
         refuses=pickers.refuses,
     ),
+    "registry.k8s.io/gateway-api-inference-extension/bbr": LocalProgram(
+        entrypoints=frozenset({"/bbr", "bbr"}), argv=lambda: (str(tools.resolve("bbr")),)
+    ),
     "docker.io/envoyproxy/envoy": LocalProgram(
         entrypoints=frozenset({"/usr/local/bin/envoy", "envoy"}), argv=_envoy
     ),
@@ -106,8 +109,9 @@ PROGRAMS: Mapping[str, LocalProgram] = {
 def trees() -> list[Path]:
     """What the programs need to see of this machine: themselves, and Python."""
     found = [Path(sys.prefix), Path(sys.base_prefix), ROOT / "simulator"]
-    with contextlib.suppress(tools.Missing):
-        found.append(tools.resolve("epp").resolve().parent)
+    for name in ("epp", "bbr"):
+        with contextlib.suppress(tools.Missing):
+            found.append(tools.resolve(name).resolve().parent)
     return [path for path in found if path.exists() and path != Path("/usr")]
 
 

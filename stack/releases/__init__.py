@@ -65,6 +65,10 @@ class Release:
     """Whether its vLLM takes CUDA graphs off the cache, as it does since 0.21."""
     traces: bool = True
     """Whether its model servers send traces, which their images need a library for."""
+    body_reader: str = "registry.k8s.io/gateway-api-inference-extension/bbr:v1.3.0"
+    """Image of what reads which model a request asks for; it knows pools of every version."""
+    gateways: Mapping[str, str]
+    """Provider of Gateways -> version of its control plane, for those that stacks can install."""
     feature_gates: frozenset[str]
     """What the endpoint picker does only when told to."""
 

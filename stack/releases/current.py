@@ -51,6 +51,7 @@ RELEASE = Release(
     picker_config_api="llm-d.ai/v1alpha1",
     picker_metrics=picker_metrics.ROUTER,
     plugins=ROUTER_0_9,
+    gateways={"agentgateway": "v1.1.0", "envoy-ai-gateway": "v0.7.0", "istio": "1.29.2"},
     feature_gates=frozenset({"flowControl"}),
     prefix_plugin="approx-prefix-cache-producer",
     memory_utilization=0.92,

@@ -44,6 +44,11 @@ RELEASE = Release(
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
     picker_metrics=picker_metrics.EXTENSION_1_2,
     plugins=EXTENSION_1_2 | SCHEDULER_0_4,
+    gateways={
+        # Its guide has a build of 1.28 from before its release, which is not to be had any more.
+        "istio": "1.28.1",
+        "kgateway": "v2.0.4",
+    },
     feature_gates=frozenset({"flowControl"}),
     spans_nodes=False,
     traces=False,

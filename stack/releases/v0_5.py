@@ -54,5 +54,6 @@ RELEASE = Release(
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
     picker_metrics=picker_metrics.EXTENSION_1_3,
     plugins=EXTENSION_1_3 | SCHEDULER_0_4,
+    gateways={"agentgateway": "v2.2.0-beta.3", "istio": "1.28.1", "kgateway": "v2.1.1"},
     feature_gates=frozenset({"flowControl"}),
 )

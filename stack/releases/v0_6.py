@@ -48,5 +48,6 @@ RELEASE = Release(
     picker_config_api="inference.networking.x-k8s.io/v1alpha1",
     picker_metrics=picker_metrics.EXTENSION_1_3,
     plugins=EXTENSION_1_4 | SCHEDULER_0_7,
+    gateways={"agentgateway": "v1.0.0", "istio": "1.29.1"},
     feature_gates=frozenset({"flowControl"}),
 )

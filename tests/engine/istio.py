@@ -11,12 +11,16 @@ from tools.catalog import ISTIO_BASE_CHART, ISTIOD_CHART
 
 SYSTEM = "istio-system"
 CHARTS = {"istio-base": ISTIO_BASE_CHART, "istiod": ISTIOD_CHART}
+EXTENSION = "ENABLE_GATEWAY_API_INFERENCE_EXTENSION"
 VALUES: dict[str, Any] = {
     "global": {"hub": "docker.io/istio", "tag": "1.28.1"},
-    "env": {"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": "true"},
-    # The chart's own are for a mesh: two GiB, which a small machine may not have free.
-    "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}},
-    "autoscaleEnabled": False,
+    "meshConfig": {"defaultConfig": {"proxyMetadata": {EXTENSION: "true"}}},
+    "pilot": {
+        "env": {EXTENSION: "true"},
+        # The chart's own are for a mesh: two GiB, which a small machine may not have free.
+        "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}},
+        "autoscaleEnabled": False,
+    },
 }
 
 NAMESPACE = "llm-d-inference-scheduling"

@@ -72,6 +72,7 @@ class Project:
             (root / part).symlink_to(ROOT / part)
         (root / ".state").mkdir()
         (root / ".state" / "crds").symlink_to(CRD_CACHE)
+        (root / ".state" / "bin").symlink_to(ROOT / ".state" / "bin")  # where charts are
         CRD_CACHE.mkdir(parents=True, exist_ok=True)
         (root / "backend").mkdir()
         made = cls(root, stack)

@@ -55,7 +55,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         up = project.act("up")
         assert up.code == 0, up.said
-        [url] = project.outputs()["gatewayUrls"].values()
+        url = project.outputs()["gatewayUrl"]
         yield Stack(project, up.said, url)
     finally:
         project.act("down")

@@ -138,7 +138,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         up = project.act("up")
         assert up.code == 0, up.said
-        [url] = project.outputs()["gatewayUrls"].values()
+        url = project.outputs()["gatewayUrl"]
         made = Stack(project, Traffic(url))
         # So that it takes orders to misbehave.
         project.kubectl(

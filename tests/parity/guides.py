@@ -19,6 +19,7 @@ NAMES = {"namespace": "llm-d-inference-scheduler", "postfix": "inference-schedul
 """Of the guides that say no others."""
 NOT_THE_CHARTS = {"CustomResourceDefinition", "Namespace"}
 """Kinds that the guides have made by hand, before any chart."""
+CLUSTER = {"kind": "existing", "context": "parity"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +107,9 @@ def rendered(guide: Guide) -> list[Object]:
 def ours(guide: Guide, deploy: Deploy) -> list[Object]:
     """What this program makes of the guide's stack, on a cluster that is there."""
     blocks = {
-        "cluster": {"kind": "existing", "context": "parity"},
         "monitoring": {"prometheus": "operator", "alerts": False, "dashboards": False},
         **guide.stack,
+        "cluster": {**CLUSTER, **guide.stack.get("cluster", {})},
     }
     made = deploy(
         "minikube",

@@ -19,6 +19,7 @@ SERVERS = {"vllm", "modelserver"}
 """What the container of a model server is called."""
 UNSAID = {"app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart"}
 """Labels that say which chart of which version made an object."""
+WAITS = "pulumi.com/waitFor"
 DEFAULTS: Mapping[str, Any] = {
     "failureThreshold": 3,
     "periodSeconds": 10,
@@ -84,7 +85,7 @@ def _flat(one: Object) -> Iterator[tuple[str, Any]]:
         said: Mapping[str, str] = metadata.get(kind) or {}
         for key, value in said.items():
             if key not in UNSAID:
-                yield f"{kind[:-1]} {key}", value
+                yield f"{kind[:-1]} {key}", _conditions(value) if key == WAITS else value
     apart = {"apiVersion", "kind", "metadata", "data", "spec"}
     beside = {key: one[key] for key in one if key not in apart}
     spec: Object = one.get("spec", {})
@@ -94,6 +95,11 @@ def _flat(one: Object) -> Iterator[tuple[str, Any]]:
         shown = {"containers", "initContainers", "volumes"}
         yield from _walk({key: value for key, value in pod.items() if key not in shown}, "pod")
     yield from _walk({**beside, **spec}, "")
+
+
+def _conditions(waits: str) -> str:
+    """Those that are waited for; whose they have to be is left out."""
+    return " ".join(re.findall(r"(?:condition=|\.type==')(\w+)", waits))
 
 
 def _rules(rules: Sequence[Object]) -> Iterator[tuple[str, Any]]:

@@ -57,7 +57,7 @@ def test_nodes_are_those_that_the_stack_file_declares() -> None:
 
 
 def test_what_else_it_says_of_its_cluster_stays() -> None:
-    said = {"kind": "existing", "context": "somewhere", "assignsUsers": True, "version": "1.33"}
+    said = {"kind": "existing", "context": "somewhere", "platform": "openshift", "version": "1.33"}
 
     found = read(cluster=said).config["llm-d:cluster"]
 
@@ -116,7 +116,7 @@ def test_a_gated_model_gets_a_token_and_others_get_none() -> None:
 
 
 def test_the_gateway_s_service_is_what_the_kind_of_cluster_gives_it() -> None:
-    assert read().config["llm-d:gateway"] == {"service": "ClusterIP"}
+    assert read().config["llm-d:gateway"] == {}
     assert read(cluster={"kind": "embedded"}).config["llm-d:gateway"] == {"service": "LoadBalancer"}
     said = {"service": "NodePort"}
     assert read(cluster={"kind": "embedded"}, gateway=said).config["llm-d:gateway"] == said

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plugins.kubernetes.errors import ApiError
-from smoke.outputs import Model, Stack
+from smoke.outputs import Model, Service, Stack
 
 NAMESPACE = "llm-d"
 NAME = "Qwen/Qwen3-0.6B"
@@ -18,15 +18,21 @@ POOLS = f"/apis/inference.networking.k8s.io/v1/namespaces/{NAMESPACE}/inferencep
 
 MODEL = Model(
     name=NAME,
-    url=None,
-    gateway_service=PICKER,
-    gateway_port=8081,
     picker=PICKER,
     pool=POOL,
     decode=DECODE,
     metrics_port=9090,
 )
-STACK = Stack(name="mine", namespace=NAMESPACE, context="ctx", kubeconfig="kc", models=(MODEL,))
+STACK = Stack(
+    name="mine",
+    namespace=NAMESPACE,
+    context="ctx",
+    kubeconfig="kc",
+    url=None,
+    service=Service(namespace=NAMESPACE, name=PICKER, port=8081),
+    listed=frozenset({NAME}),
+    models=(MODEL,),
+)
 
 
 def deployment(name: str, *, ready: int, wanted: int = 2) -> dict[str, Any]:

@@ -32,13 +32,14 @@ OUTPUTS: dict[str, Any] = {
     "context": "ctx",
     "kubeconfig": "kc",
     "models": [NAME],
-    "gatewayUrls": {NAME: None},
-    "inferenceEndpoints": {NAME: "http://gaie-epp.llm-d.svc.cluster.local:8081"},
+    "gatewayUrl": None,
+    "gatewayAddress": "gaie-epp.llm-d.svc.cluster.local",
+    "inferenceEndpoint": "http://gaie-epp.llm-d.svc.cluster.local:8081",
+    # Pulumi writes whole numbers as it likes.
+    "gatewayService": {"namespace": NAMESPACE, "name": "gaie-epp", "port": 8081.0},
+    "listedModels": [NAME],
     "objects": {
         NAME: {
-            "gatewayService": "gaie-epp",
-            # Pulumi writes whole numbers as it likes.
-            "gatewayPort": 8081.0,
             "picker": "gaie-epp",
             "pool": "gaie",
             "decode": "ms-decode",

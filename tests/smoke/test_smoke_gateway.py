@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -267,6 +268,15 @@ def test_a_wrong_model_name_has_to_be_refused_in_the_apis_format() -> None:
 
     routed = failed(nobody(HTML))
     assert (routed.hop, routed.next) == (Hop.GATEWAY, ROUTES)
+
+
+def test_a_gateway_that_routes_by_model_may_refuse_a_wrong_name_in_its_own_words() -> None:
+    several = replace(STACK, models=(MODEL, replace(MODEL, name="other")))
+
+    found = answers.refused(several, MODEL, talk(always(Reply(404, b""))))
+
+    assert found == Passed("HTTP 404: the gateway has no route for it")
+    assert failed(answers.refused(several, MODEL, talk(always(Reply(503, b""))))).hop is Hop.GATEWAY
 
 
 def test_a_list_without_the_model_is_the_model_servers() -> None:

@@ -13,6 +13,7 @@ from plugins.kubernetes.errors import ApiError
 from smoke import __main__ as cli
 from smoke.findings import Failed, Hop, NotTried, Passed, Result, run
 from smoke.forward import Forward
+from smoke.outputs import Service
 from smoke.visit import CHAT, GATEWAY, LIST, METRICS, PICKER, POOL, SERVER
 from smoke.visit import api_server as api_server_check
 from tests.smoke import deployed
@@ -69,13 +70,13 @@ def visited(
                 }
             },
         )
-        one = dataclasses.replace(
-            MODEL,
+        stack = dataclasses.replace(
+            STACK,
+            kubeconfig=str(kubeconfig),
             url=None if forwarded else front.url,
-            gateway_port=80,
-            metrics_port=epp.port,
+            service=Service(namespace=deployed.NAMESPACE, name=EPP, port=80),
+            models=(dataclasses.replace(MODEL, metrics_port=epp.port),),
         )
-        stack = dataclasses.replace(STACK, kubeconfig=str(kubeconfig), models=(one,))
         told = [*cli.results(stack, key)]
     return {result.name: result for result in told if isinstance(result, Result)}
 

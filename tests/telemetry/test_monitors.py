@@ -1,6 +1,7 @@
 """Monitors for every Prometheus there is, and what stays away where there is none."""
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,24 @@ from stack import monitoring
 from telemetry import scraping
 
 EXISTING = {"kind": "existing", "context": "other"}
+GOOGLES = {"llm-d:cluster": {**EXISTING, "platform": "gke"}}
 MODELS = [
     {"name": "Qwen/Qwen3-8B", "prefill": {"replicas": 1}},
     {"name": "Qwen/Qwen3-0.6B", "id": "small"},
 ]
 
 
-def made(deploy: Deploy, stack: str = "minikube", **said: Any) -> list[Made]:
+def made(deploy: Deploy, blocks: Mapping[str, Any] | None = None, **said: Any) -> list[Made]:
     config: dict[str, Any] = {"prometheus": "operator", **said}
     return deploy(
-        stack,
+        "minikube",
         config={
             "llm-d:cluster": EXISTING,
             "llm-d:hardware": "cuda",
+            "llm-d:gateway": {"provider": "standalone"},
             "llm-d:models": MODELS,
             "llm-d:monitoring": config,
+            **(blocks or {}),
         },
     )
 
@@ -36,12 +40,19 @@ def of(found: list[Made], *kinds: str) -> list[dict[str, Any]]:
     return [one.inputs for one in found if one.is_object and one.kind in kinds]
 
 
-CAN_HAVE = [
-    (stack, prometheus)
-    for stack in STACKS
-    for prometheus in ("install", "operator", "openshift", "gke", None)
-    if prometheus in {"install", None} or stack_config(stack)["llm-d:cluster"]["kind"] != "embedded"
-]
+def can_have(stack: str) -> Iterator[str | None]:
+    yield None
+    cluster = stack_config(stack)["llm-d:cluster"]
+    platform = cluster.get("platform")
+    if platform != "openshift":
+        yield "install"
+    if cluster["kind"] != "embedded":
+        yield "operator"
+    if platform in {"gke", "openshift"}:
+        yield platform
+
+
+CAN_HAVE = [(stack, prometheus) for stack in STACKS for prometheus in can_have(stack)]
 
 
 @pytest.mark.parametrize(("stack", "prometheus"), CAN_HAVE)
@@ -74,8 +85,17 @@ def test_each_role_of_each_model_has_a_monitor_that_selects_its_pods_alone(deplo
         assert endpoint["port"] in ports
 
 
+def test_proxies_of_others_are_not_asked_for_metrics(deploy: Deploy) -> None:
+    found = made(deploy, {"llm-d:gateway": {"provider": "istio"}})
+
+    assert of(found, "Gateway")
+    assert len(of(found, "PodMonitor", "ServiceMonitor")) == 5  # three roles and two pickers
+    named = {one["metadata"]["name"] for one in of(found, "PodMonitor", "ServiceMonitor")}
+    assert not [name for name in named if "gateway" in name]
+
+
 def test_google_is_told_in_its_own_words_and_may_read_the_token(deploy: Deploy) -> None:
-    found = made(deploy, prometheus="gke")
+    found = made(deploy, GOOGLES, prometheus="gke")
 
     assert len(of(found, "PodMonitoring")) == 6
     assert not of(found, "PodMonitor", "ServiceMonitor", "PrometheusRule")
@@ -132,21 +152,30 @@ def test_a_password_can_be_somebody_elses(deploy: Deploy) -> None:
 @pytest.mark.parametrize(("count", "cpu"), [(1, "250m"), (3, "1")])
 def test_prometheus_is_as_large_as_its_cluster_allows(count: int, cpu: str, deploy: Deploy) -> None:
     nodes = {"count": count, "cpu": "16", "memory": "64Gi", "devices": 8}
-    found = deploy(
-        "minikube",
-        config={
-            "llm-d:cluster": {**EXISTING, "nodes": nodes},
-            "llm-d:hardware": "simulated",
-            "llm-d:models": [{"name": "Qwen/Qwen3-0.6B"}],
-            "llm-d:monitoring": {"prometheus": "install", "storage": "50Gi"},
-        },
-    )
+    blocks = {
+        "llm-d:cluster": {**EXISTING, "nodes": nodes},
+        "llm-d:hardware": "simulated",
+        "llm-d:models": [{"name": "Qwen/Qwen3-0.6B"}],
+    }
+    found = made(deploy, blocks, prometheus="install", storage="50Gi")
 
     [release] = [one for one in found if one.type == "kubernetes:helm.sh/v3:Release"]
     spec = release.inputs["values"]["prometheus"]["prometheusSpec"]
     assert spec["resources"]["requests"]["cpu"] == cpu
     claim = spec["storageSpec"]["volumeClaimTemplate"]["spec"]
     assert claim["resources"]["requests"]["storage"] == "50Gi"
+
+
+def test_nodes_have_to_have_room_for_it(tmp_path: Path) -> None:
+    nodes = {"count": 1, "cpu": "0.5", "memory": "64Gi"}
+    [problem] = told(
+        cluster={**existing_cluster(tmp_path), "nodes": nodes},
+        hardware="simulated",
+        monitoring={"prometheus": "install"},
+    )
+
+    assert problem.startswith("`cluster.nodes` is `1 with ")
+    assert problem.endswith("which monitoring asks for")
 
 
 def test_dashboards_are_where_grafana_looks_for_them(deploy: Deploy) -> None:
@@ -214,9 +243,28 @@ def test_an_objective_between_two_bounds_of_the_histogram_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize("prometheus", ["gke", "openshift"])
+def test_what_comes_with_other_clusters_is_not_to_be_had(prometheus: str, tmp_path: Path) -> None:
+    [problem] = told(cluster=existing_cluster(tmp_path), monitoring={"prometheus": prometheus})
+
+    assert problem == (
+        f"`monitoring.prometheus` is `{prometheus}`, expected `install` or `operator`: this one "
+        f"comes with {prometheus}; if the cluster is one, say `cluster.platform: {prometheus}`"
+    )
+
+
+def test_openshift_lets_nobody_install_a_prometheus(tmp_path: Path) -> None:
+    [problem] = told(
+        cluster={**existing_cluster(tmp_path), "platform": "openshift"},
+        monitoring={"prometheus": "install"},
+    )
+
+    assert problem.startswith("`monitoring.prometheus` is `install`, expected `openshift`, which ")
+
+
 def test_openshift_does_not_monitor_its_own_namespaces_for_users(tmp_path: Path) -> None:
     [problem] = told(
-        cluster=existing_cluster(tmp_path),
+        cluster={**existing_cluster(tmp_path), "platform": "openshift"},
         names={"namespace": "openshift-llm-d"},
         monitoring={"prometheus": "openshift"},
     )

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tools import disk
-from tools.catalog import CRD_FAMILY, TOOLS, ModuleChart, ModuleFile, pin, pins
+from tools.catalog import CRD_FAMILY, TOOLS, ModuleChart, ModuleFile, pin, requirements
+from tools.gobuild import escaped
 from tools.places import Places
 from tools.versions import show
 
@@ -89,8 +90,10 @@ class Machine:
         self, version: str = "go1.26.8", *, before_build: str = "", list_code: int = 0
     ) -> None:
         folders = [
-            f"'{self.home}/mod/{module}@v{show(version)}'"
-            for module, version in pins(self.places.go_modules / CRD_FAMILY / "go.mod").items()
+            f"'{self.home}/mod/{escaped(f'{module}@{version}')}'"
+            for module, version in requirements(
+                self.places.go_modules / CRD_FAMILY / "go.mod"
+            ).items()
         ]
         words = {
             "calls": self.calls,

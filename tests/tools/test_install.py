@@ -51,7 +51,7 @@ def test_a_bare_machine_gets_everything(machine: Machine) -> None:
 def test_what_few_stacks_need_is_put_in_place_for_them_alone() -> None:
     usual = install.embedded()
 
-    assert {*EVERYTHING} - {*usual} == {"pilot-discovery", "prometheus"}
+    assert {*EVERYTHING} - {*usual} == {"bbr", "pilot-discovery", "prometheus"}
     assert install.embedded({"standalone"}) == usual
     assert install.embedded({"istio", "prometheus"}) == EVERYTHING
 
@@ -146,15 +146,25 @@ def test_what_is_installed_is_used_and_named(machine: Machine) -> None:
     assert {name for name, where in found.items() if where != "installed"} == {
         "etcd",
         "epp",
+        "bbr",
         "pilot-discovery",
         "prometheus",
     }
     assert f"installed at {machine.bin / 'helm'}" in said
     assert f"passed over {program}: is 3.5.1, needed is >= 3.6.0, < 4.0.0" in said
-    assert [call.split()[-2:] for call in machine.builds()] == [
-        ["go.etcd.io/etcd/server/v3", "sigs.k8s.io/gateway-api-inference-extension/cmd/epp"],
-        ["istio.io/istio/pilot/cmd/pilot-discovery", "istio.io/istio/pilot/cmd/pilot-agent"],
-        [f"github.com/prometheus/prometheus/cmd/{name}" for name in ("prometheus", "promtool")],
+    extension = "sigs.k8s.io/gateway-api-inference-extension/cmd"
+    cluster, istio, prometheus = machine.builds()
+    assert cluster.split()[-3:] == [
+        "go.etcd.io/etcd/server/v3",
+        f"{extension}/epp",
+        f"{extension}/bbr",
+    ]
+    assert istio.split()[-2:] == [
+        "istio.io/istio/pilot/cmd/pilot-discovery",
+        "istio.io/istio/pilot/cmd/pilot-agent",
+    ]
+    assert prometheus.split()[-2:] == [
+        f"github.com/prometheus/prometheus/cmd/{name}" for name in ("prometheus", "promtool")
     ]
 
 

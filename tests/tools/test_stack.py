@@ -10,7 +10,8 @@ from tools.places import Places
 from tools.telling import told
 
 OUTPUTS = {
-    "gatewayUrls": {"Qwen/Qwen3-0.6B": "http://127.64.0.9:8081"},
+    "models": ["Qwen/Qwen3-0.6B"],
+    "gatewayUrl": "http://127.64.0.9:8081",
     "portForwardCommand": "kubectl port-forward service/gateway 8000:8081",
     "exampleRequest": "curl --silent http://127.64.0.9:8081/v1/chat/completions",
     "smokeTestCommand": "make smoke STACK=mine",
@@ -94,6 +95,22 @@ def test_an_object_whose_making_had_begun_is_taken_in_for_a_refresh_to_judge() -
     assert count == 2
 
 
+def test_what_was_taken_in_has_yet_to_become_ready_and_keeps_what_is_known_of_it() -> None:
+    there: list[dict[str, Any]] = [
+        {"urn": "other"},
+        {"urn": "begun"},
+        {"urn": "told", "initErrors": ["no pod is ready"]},
+    ]
+
+    state = stack.unawaited({"resources": there}, {"begun", "told"})
+
+    assert state["resources"] == [
+        {"urn": "other"},
+        {"urn": "begun", "initErrors": ["the run that made it was cut short"]},
+        there[2],
+    ]
+
+
 def test_a_run_that_ended_by_itself_left_nothing_to_settle() -> None:
     assert stack.settle({"resources": []})[1:] == ([], 0)
     assert stack.settle({})[1:] == ([], 0)
@@ -134,7 +151,7 @@ def test_monitoring_for_once_is_not_written_into_the_stacks_own_file(tmp_path: P
 
 
 def test_where_only_a_port_forward_leads_in_that_comes_first() -> None:
-    lines = told(OUTPUTS | {"gatewayUrls": {"Qwen/Qwen3-0.6B": None}}).splitlines()
+    lines = told(OUTPUTS | {"gatewayUrl": None}).splitlines()
 
     assert lines[0] == "Qwen/Qwen3-0.6B answers inside the cluster"
     assert lines[2:4] == [

@@ -1,0 +1,61 @@
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+from stack.kinds import Manifest
+
+WAIT_FOR = "pulumi.com/waitFor"
+
+
+class KubernetesObject(pulumi.CustomResource):
+    """An object of a kind that the SDK has no type for."""
+
+    spec: pulumi.Output[Any]
+    status: pulumi.Output[Any]
+    """What the cluster says of it; None where it says nothing."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        api_version: str,
+        kind: str,
+        metadata: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """`body` is all of it but kind and metadata; with an `id` in `opts` it is what is there."""
+        group = api_version if "/" in api_version else f"core/{api_version}"
+        said = {"apiVersion": api_version, "kind": kind, "metadata": metadata}
+        told = {"spec": None, **(body or {}), "status": None}
+        super().__init__(f"kubernetes:{group}:{kind}", name, {**said, **told}, opts)
+
+
+def made(
+    name: str,
+    manifest: Manifest,
+    namespace: str,
+    labels: Mapping[str, str],
+    opts: pulumi.ResourceOptions,
+) -> KubernetesObject:
+    """A manifest's object; `name` is its owner's."""
+    metadata: dict[str, Any] = {"name": manifest.name, "labels": dict(labels)}
+    if manifest.annotations:
+        metadata["annotations"] = dict(manifest.annotations)
+    if manifest.is_namespaced:
+        metadata["namespace"] = namespace
+    return KubernetesObject(
+        f"{name}-{manifest.role}",
+        api_version=manifest.api_version,
+        kind=manifest.kind,
+        metadata=metadata,
+        body=manifest.body,
+        opts=opts,
+    )
+
+
+def waiting_for(conditions: Sequence[str]) -> dict[str, Any]:
+    """Metadata that has the update wait until all of them hold."""
+    return {"annotations": {WAIT_FOR: json.dumps([*conditions])}} if conditions else {}

@@ -1,0 +1,447 @@
+"""Stacks behind a Gateway that a real Istio serves: alone, beside others, changed, refused, gone.
+
+One control plane for nearly all of it, with the stack that brought Istio; the others are guests
+there.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine.project import EMBEDDED, ROOT, Project
+from engine.test_existing_cluster import kubectl, objects, on
+
+import tools
+from embedded.cluster import Cluster
+
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("gateways")]
+
+SMALL, LARGE, SHARED = "Qwen/Qwen3-0.6B", "Qwen/Qwen3-1.7B", "chat"
+NAMESPACE = "llm-d-inference-scheduler"
+GATEWAY = "infra-inference-scheduling-inference-gateway"
+MODELS: list[dict[str, Any]] = [
+    {"name": SMALL, "replicas": 1},
+    {
+        "name": LARGE,
+        "id": "large",
+        "aliases": [{"name": SHARED, "targets": [{"model": SMALL}, {"model": LARGE}]}],
+    },
+]
+ADOPTED = {"gatewayApi": "adopt", "inferenceExtension": "adopt"}
+"""Definitions that another stack brought."""
+SECONDS = 60.0
+
+
+def istio(**said: Any) -> dict[str, Any]:
+    return {"provider": "istio", "replicas": 1, **said}
+
+
+def guest(**said: Any) -> dict[str, Any]:
+    """Of a stack that finds Istio there."""
+    return istio(controlPlane="adopt", crds=ADOPTED, **said)
+
+
+def chat(model: str, prompt: str = "Say hello.") -> bytes:
+    messages = [{"role": "user", "content": prompt}]
+    return json.dumps({"model": model, "messages": messages, "max_tokens": 4}).encode()
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    text: str
+    headers: Mapping[str, str]
+
+
+def ask(url: str, body: bytes | None = None) -> Answer:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - our own gateway
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - the same
+            return Answer(answer.status, answer.read().decode(), dict(answer.headers))
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return Answer(refusal.code, refusal.read().decode(), dict(refusal.headers))
+
+
+def through(cluster: Cluster, namespace: str, postfix: str) -> "subprocess.CompletedProcess[str]":
+    """A chat completion by way of a ClusterIP Service, through the API server."""
+    service = f"infra-{postfix}-inference-gateway-istio:80"
+    path = f"namespaces/{namespace}/services/{service}/proxy/v1/chat/completions"
+    return subprocess.run(  # noqa: S603 - our own words
+        [
+            *(tools.resolve("kubectl"), f"--kubeconfig={cluster.kubeconfig}"),
+            *("create", f"--raw=/api/v1/{path}", "-f-"),
+        ],
+        input=chat(SMALL).decode(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def versions(cluster: Cluster) -> dict[str, Any]:
+    """What nobody but its owner may change: definitions, classes, namespaces."""
+    kinds = "crds,gatewayclasses,namespaces"
+    listed = json.loads(kubectl(cluster, "get", kinds, "-o", "json"))["items"]
+    return {
+        f"{one['kind']} {one['metadata']['name']}": (
+            one["metadata"]["uid"],
+            one.get("spec"),
+            one["metadata"].get("labels"),
+        )
+        for one in listed
+    }
+
+
+@dataclass(frozen=True)
+class Host:
+    project: Project
+    cluster: Cluster
+    guests: list[Project] = field(default_factory=list[Project])
+
+    @property
+    def url(self) -> str:
+        return self.project.outputs()["gatewayUrl"]
+
+    def guest(self, folder: Path, name: str, **said: Any) -> Project:
+        config = EMBEDDED | {"cluster": on(self.cluster), "models": MODELS[:1]} | said
+        made = Project.create(folder / name, name, config)
+        self.guests.append(made)
+        return made
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A stack of two models on a cluster of its own, and Istio with it."""
+    root = tmp_path_factory.mktemp("gateways") / "project"
+    project = Project.create(root, "embedded", EMBEDDED | {"models": MODELS, "gateway": istio()})
+    try:
+        up = project.act("up")
+        assert up.code == 0, up.said
+        yield Host(project, Cluster(root=project.cluster, tools=tools.resolve))
+    finally:
+        project.act("down")
+
+
+def test_up_ends_with_a_gateway_that_answers_at_the_address_that_it_tells(host: Host) -> None:
+    told = host.project.outputs()
+
+    host_name = f"{GATEWAY}-istio.{NAMESPACE}.svc.cluster.local"
+    assert told["gatewayUrl"] == f"http://{told['gatewayAddress']}:8080"
+    assert told["inferenceEndpoint"] == f"http://{host_name}:8080"
+    assert f"service/{GATEWAY}-istio 8000:8080" in told["portForwardCommand"]
+    assert ask(f"{told['gatewayUrl']}/v1/chat/completions", chat(SMALL)).status == 200
+
+
+@pytest.mark.parametrize("model", [SMALL, LARGE])
+@pytest.mark.parametrize("prompt", ["hello", "tell me " * (8 << 10)], ids=["short", "64 KiB"])
+def test_a_request_goes_to_the_pool_of_the_model_that_its_body_names(
+    host: Host, model: str, prompt: str
+) -> None:
+    answer = ask(f"{host.url}/v1/chat/completions", chat(model, prompt))
+
+    assert answer.status == 200, answer.text
+    assert json.loads(answer.text)["model"] == model
+    assert ("-large-" in answer.headers["x-inference-pod"]) == (model == LARGE)
+
+
+def test_requests_for_a_name_that_models_share_are_shared_out_among_their_pools(host: Host) -> None:
+    """To which pool, not what becomes of the name: EPP 1.3 never starts to watch rewrites."""
+    url = f"{host.url}/v1/chat/completions"
+
+    asked = Counter(
+        "-large-" in ask(url, chat(SHARED)).headers["x-inference-pod"] for _ in range(60)
+    )
+
+    # Of 60 by halves, fewer than 12 on one side are one case in two million.
+    assert min(asked[True], asked[False]) >= 12
+
+
+def test_what_no_route_has_is_not_found_and_the_list_needs_no_model(host: Host) -> None:
+    assert ask(f"{host.url}/v1/chat/completions", chat("no-such-model")).status == 404
+    listed = json.loads(ask(f"{host.url}/v1/models").text)
+    assert [one["id"] for one in listed["data"]] == host.project.outputs()["listedModels"]
+
+
+def test_make_smoke_finds_nothing_wrong_with_the_gateway(host: Host) -> None:
+    """Of two endpoint pickers one alone has the port for metrics at the cluster's one address."""
+    done = subprocess.run(
+        ["python", "-m", "smoke", "embedded"],  # noqa: S607 - of the tools' environment
+        cwd=host.project.root,
+        env=host.project.env | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=2 * SECONDS,
+        check=False,
+    )
+
+    checks = [
+        line for line in done.stdout.splitlines() if line.startswith(("ok ", "FAILED ", "- "))
+    ]
+    failed = [line for line in checks if not line.startswith("ok ")]
+    assert len(checks) == 1 + 2 * 10, done.stdout + done.stderr
+    assert all("picker's metrics" in line for line in failed), done.stdout
+
+
+def test_a_second_up_changes_nothing_and_an_edit_is_made_in_place(host: Host) -> None:
+    project = host.project
+    again = project.pulumi("up", "--yes", "--skip-preview")
+    assert (again.code, again.touched) == (0, {}), again.said
+
+    inside = EMBEDDED | {"models": MODELS}
+    inside["gateway"] = istio(timeout="90s", service="ClusterIP")
+    project.write(inside | {"gateway": inside["gateway"] | {"replicas": 2}})
+    assert project.act("preview").code == 0
+    edited = project.pulumi("up", "--yes", "--skip-preview")
+    assert edited.code == 0, edited.said
+    assert edited.touched == {
+        "inference-gateway-parameters": "update",
+        "inference-gateway": "update",
+        "inference-gateway-route": "update",
+        "inference-gateway-route-large": "update",
+    }
+    told = project.outputs()
+    assert told["gatewayAddress"] == f"{GATEWAY}-istio.{NAMESPACE}.svc.cluster.local"
+    assert "gatewayUrl" not in told
+
+    project.write(EMBEDDED | {"models": MODELS, "gateway": istio()})
+    assert project.act("up").code == 0
+    assert ask(f"{host.url}/v1/chat/completions", chat(SMALL)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("namespace", "names"),
+    [
+        ("guest", {"namespace": "guest"}),
+        (NAMESPACE, {"namespace": NAMESPACE, "postfix": "beside", "createNamespace": False}),
+    ],
+    ids=["in a namespace of its own", "in the first one's namespace"],
+)
+def test_a_second_stack_adopts_what_is_there_and_leaves_all_of_it_behind(
+    host: Host, namespace: str, names: dict[str, Any], tmp_path: Path
+) -> None:
+    before, owned = objects(host.cluster), versions(host.cluster)
+    second = host.guest(tmp_path, "second", names=names, gateway=guest())
+
+    up = second.act("up")
+    assert up.code == 0, up.said
+    answered = through(host.cluster, namespace, names.get("postfix", "inference-scheduling"))
+    assert answered.returncode == 0, answered.stderr
+    assert ask(f"{host.url}/v1/chat/completions", chat(SMALL)).status == 200
+    down = second.act("down")
+
+    assert down.code == 0, down.said
+    assert objects(host.cluster) == before
+    assert versions(host.cluster) == owned
+    assert ask(f"{host.url}/v1/chat/completions", chat(SMALL)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("gateway", "said"),
+    [
+        (
+            istio(controlPlane="adopt", crds=ADOPTED | {"gatewayApi": True}),
+            '"gateways.gateway.networking.k8s.io" already exists',
+        ),
+        (
+            istio(crds=ADOPTED, charts=str(ROOT / ".state" / "bin")),
+            'namespaces "istio-system" already exists',
+        ),
+        (
+            {"provider": "agentgateway", "replicas": 1, "controlPlane": "adopt", "crds": ADOPTED},
+            "GatewayClass `agentgateway` on the cluster is example.com/another's, expected age",
+        ),
+    ],
+    ids=["definitions of others", "a control plane of others", "a class of another controller"],
+)
+def test_what_belongs_to_others_is_refused_in_words_and_stays_as_it_is(
+    host: Host, gateway: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with made(host.cluster, {**CLASS, "metadata": {"name": "agentgateway"}}):
+        before, owned = objects(host.cluster), versions(host.cluster)
+        second = host.guest(tmp_path, "second", names={"namespace": "guest"}, gateway=gateway)
+
+        up = second.act("up")
+
+        assert up.code != 0
+        assert said in up.said
+        assert "Traceback" not in up.said
+        assert second.act("down").code == 0
+        assert objects(host.cluster) == before
+        assert versions(host.cluster) == owned
+
+
+def test_a_namespace_of_others_is_refused_until_it_is_said_to_be_theirs(
+    host: Host, tmp_path: Path
+) -> None:
+    theirs = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "theirs"}}
+    with made(host.cluster, theirs):
+        before, owned = objects(host.cluster), versions(host.cluster)
+        second = host.guest(tmp_path, "second", names={"namespace": "theirs"}, gateway=guest())
+
+        up = second.act("up")
+
+        assert up.code != 0
+        assert 'namespaces "theirs" already exists' in up.said
+        assert second.act("down").code == 0
+        assert objects(host.cluster) == before
+        assert versions(host.cluster) == owned
+
+
+def test_a_control_plane_that_does_not_fit_is_one_clear_error_and_nothing_is_made(
+    host: Host, tmp_path: Path
+) -> None:
+    second = host.guest(tmp_path, "second", names={"namespace": "guest"}, gateway=guest())
+    before = objects(host.cluster)
+    bundle = "gateway.networking.k8s.io/bundle-version"
+    crd = "httproutes.gateway.networking.k8s.io"
+    pools = "ENABLE_GATEWAY_API_INFERENCE_EXTENSION"
+    istiod = ("deployment/istiod", "--namespace=istio-system")
+    there = json.loads(kubectl(host.cluster, "get", "crd", crd, "-o", "json"))
+    version = there["metadata"]["annotations"][bundle]
+
+    kubectl(host.cluster, "annotate", "--overwrite", "crd", crd, f"{bundle}=v0.9.0")
+    too_old = second.act("up")
+    kubectl(host.cluster, "annotate", "--overwrite", "crd", crd, f"{bundle}={version}")
+    # What is paused is not started anew by an edit.
+    kubectl(host.cluster, "rollout", "pause", *istiod)
+    kubectl(host.cluster, "set", "env", *istiod, f"{pools}=false")
+    without = second.act("up")
+    kubectl(host.cluster, "set", "env", *istiod, f"{pools}=true")
+    kubectl(host.cluster, "rollout", "resume", *istiod)
+
+    assert too_old.code != 0
+    assert "the cluster has sigs.k8s.io/gateway-api v0.9.0, and the release needs" in too_old.said
+    assert "`gateway.crds.gatewayApi: false` leaves it unchecked" in too_old.said
+    assert without.code != 0
+    assert f"Deployment istio-system/istiod has {pools}=false, expected true" in without.said
+    assert "Traceback" not in too_old.said + without.said
+    assert second.act("down").code == 0
+    assert objects(host.cluster) == before
+
+
+def test_a_gateway_without_its_certificate_is_waited_for_in_words(
+    host: Host, tmp_path: Path
+) -> None:
+    tls = guest(tls={"secret": "nothing"})
+    second = host.guest(tmp_path, "second", names={"namespace": "guest"}, gateway=tls)
+    before = objects(host.cluster)
+
+    running = second.start("up")
+    said = until(running, r"Gateway inference-gateway creating .*Accepted")
+    # Instead of ten minutes: Pulumi gives up what is awaited in the same way.
+    os.killpg(running.pid, signal.SIGINT)
+    ended = second.finish(running)
+
+    assert ended.code != 0
+    assert f"Gateway `guest/{GATEWAY}` exists, but" in ended.said, said + ended.said
+    assert "None of the Gateway's listeners are valid" in ended.said
+    assert second.act("down").code == 0
+    assert objects(host.cluster) == before
+
+
+def test_down_leaves_nothing(host: Host) -> None:
+    down = host.project.act("down")
+
+    assert down.code == 0, down.said
+    assert not host.project.cluster.exists()
+    assert host.project.processes() == []
+
+
+def test_istio_is_brought_and_taken_away_in_order_though_both_runs_are_killed(
+    control_plane: Cluster, tmp_path: Path
+) -> None:
+    """On a cluster of others: definitions stay, for others may use them by then."""
+    before = objects(control_plane)
+    charts = str(ROOT / ".state" / "bin")
+    config = EMBEDDED | {"cluster": on(control_plane), "models": MODELS[:1]}
+    project = Project.create(
+        tmp_path / "project", "elsewhere", config | {"gateway": istio(charts=charts)}
+    )
+    try:
+        kill(project, "up", r"Gateway inference-gateway creating")
+        up = project.act("up")
+        assert up.code == 0, up.said
+        assert project.pulumi("up", "--yes", "--skip-preview").touched == {}
+
+        kill(project, "down", r"HTTPRoute inference-gateway-route deleted")
+        down = project.act("down")
+        assert down.code == 0, down.said
+        left = objects(control_plane) - before
+        assert {one.split()[0] for one in left if not LEFT.search(one)} == set()
+
+        adopting = istio(charts=charts, crds=ADOPTED)
+        project.write(config | {"gateway": adopting})
+        up = project.act("up")
+        assert up.code == 0, up.said
+        down = project.act("down")
+        assert down.code == 0, down.said
+        order = [down.said.index(f"{one} deleted") for one in DELETED]
+        assert order == sorted(order), down.said
+        assert objects(control_plane) - before == left
+    finally:
+        project.act("down")
+
+
+CLASS = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "GatewayClass",
+    "spec": {"controllerName": "example.com/another"},
+}
+DELETED = (
+    "HTTPRoute inference-gateway-route",
+    "Gateway inference-gateway",
+    "Release gateway-istiod",
+    "Release gateway-istio-base",
+    "Namespace gateway-istio-system",
+)
+LEFT = re.compile(r"^CustomResourceDefinition |^ConfigMap .*/istio-ca-(crl|root-cert)$")
+"""What stays of a stack on a cluster that it does not own."""
+
+
+@contextlib.contextmanager
+def made(cluster: Cluster, one: dict[str, Any]) -> Generator[None]:
+    """Something of others, while it lasts."""
+    subprocess.run(  # noqa: S603 - our own words
+        [tools.resolve("kubectl"), f"--kubeconfig={cluster.kubeconfig}", "create", "-f-"],
+        input=json.dumps(one),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    try:
+        yield
+    finally:
+        kubectl(cluster, "delete", one["kind"], one["metadata"]["name"])
+
+
+def until(running: "subprocess.Popen[str]", line: str) -> str:
+    """What a run says until it says this."""
+    assert running.stdout
+    said: list[str] = []
+    for one in running.stdout:
+        said.append(one)
+        if re.search(line, one):
+            break
+    else:
+        pytest.fail(f"it never said {line}: {''.join(said)}")
+    return "".join(said)
+
+
+def kill(project: Project, action: str, line: str) -> None:
+    """End a run without warning, once it has said this."""
+    running = project.start(action)
+    until(running, line)
+    os.killpg(running.pid, signal.SIGKILL)
+    project.finish(running)
