@@ -364,7 +364,8 @@ class Monitoring(Section):
 
     prometheus: Literal["install", "operator", "openshift", "gke"] | None = None
     """`install`: this stack's own, with Grafana; otherwise the cluster's: of a Prometheus operator,
-    of OpenShift's monitoring of user projects, or Google's managed one. Left out, none."""
+    or what comes with `cluster.platform`, which is OpenShift's monitoring of user projects or
+    Google's managed one. Left out, none."""
     scrape_interval: Annotated[str, Field(pattern=r"^[1-9]\d*[sm]$")] | None = None
     """Left out, 30s, or 5s on a cluster of this machine, which one wants to see at work."""
     prometheus_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None

@@ -126,9 +126,8 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
         up = project.act("up")
         assert up.code == 0, up.said
         outputs = project.outputs()
-        [url] = outputs["gatewayUrls"].values()
         prometheus = Prometheus(outputs["monitoring"]["prometheusUrl"])
-        yield Monitored(Stack(project, Traffic(url)), up.said, prometheus)
+        yield Monitored(Stack(project, Traffic(outputs["gatewayUrl"])), up.said, prometheus)
     finally:
         project.act("down")
 
