@@ -42,7 +42,7 @@ logs: ## show what the pods of an embedded STACK said; POD= how their names begi
 
 test: ## run all tests, on the real engine and a real API server too (what CI runs)
 	@$(TOOLS) install --all
-	@$(TOOLS) run -- python -m pytest -n 2 --dist loadgroup $(TESTS)
+	@$(TOOLS) run -- python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: ## lint, types and the tests that need no engine: a minute
 	@$(TOOLS) install venv

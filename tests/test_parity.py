@@ -27,7 +27,6 @@ UPDATE = "UPDATE_PARITY"
 """Set it to write the document anew after a change that is meant."""
 WITH_RENDERINGS = [name for name, one in guides().items() if one.rendering]
 
-pytestmark = pytest.mark.xdist_group("parity")
 _found: dict[str, Sequence[Difference]] = {}
 
 

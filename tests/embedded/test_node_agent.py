@@ -19,7 +19,7 @@ import tools
 from embedded.agent import this_machine
 from embedded.cluster import AGENT, Cluster, Node
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("control-plane")]
+pytestmark = [pytest.mark.engine]
 
 SECONDS = 30.0
 WITHOUT_CONTAINERS = """

@@ -13,7 +13,7 @@ from engine.project import EMBEDDED, ROOT, Project
 
 from tools import logs
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("answers")]
+pytestmark = [pytest.mark.engine]
 
 MODEL = "Qwen/Qwen3-0.6B"
 CONTEXT = 1024

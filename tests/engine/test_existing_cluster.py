@@ -13,7 +13,7 @@ from engine.project import EMBEDDED, NewProject, Project
 import tools
 from embedded.cluster import CONTEXT, Cluster
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("existing")]
+pytestmark = [pytest.mark.engine]
 
 TOKEN = "hf_never-to-be-seen"  # noqa: S105 - not a token
 NAMESPACE = "llm-d-inference-scheduler"

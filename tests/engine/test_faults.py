@@ -19,7 +19,7 @@ import pytest
 from engine.project import EMBEDDED, Project
 from engine.traffic import Counts, Traffic
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.engine]
 
 RATE = 20.0
 READY_SECONDS = 60.0

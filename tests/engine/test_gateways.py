@@ -25,7 +25,7 @@ from engine.test_existing_cluster import kubectl, objects, on
 import tools
 from embedded.cluster import Cluster
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("gateways")]
+pytestmark = [pytest.mark.engine]
 
 SMALL, LARGE, SHARED = "Qwen/Qwen3-0.6B", "Qwen/Qwen3-1.7B", "chat"
 NAMESPACE = "llm-d-inference-scheduler"

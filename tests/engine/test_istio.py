@@ -20,7 +20,7 @@ from embedded.troubles import SIMULATED
 from stack import crds
 from stack.releases import current
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("istio")]
+pytestmark = [pytest.mark.engine]
 
 SECONDS = 60.0
 LONG = "tell me " * (12 << 10)

@@ -11,7 +11,7 @@ from engine.test_existing_cluster import kubectl, on
 from embedded.cluster import Cluster
 from stack import crds, lws
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("existing")]
+pytestmark = [pytest.mark.engine]
 
 NAMESPACE = "serving"
 GPUS = json.dumps({"nvidia.com/gpu": "8"})
