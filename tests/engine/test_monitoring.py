@@ -31,7 +31,7 @@ from telemetry.boards import boards
 from telemetry.panels import Board, Panel, Query
 from telemetry.picture import filled_in
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("monitoring")]
+pytestmark = [pytest.mark.engine]
 
 FASTER = 30
 """Times that alerts' windows are shortened by: five minutes are ten seconds."""
