@@ -106,6 +106,8 @@ class Pulumi:
         self.file = with_salt
 
     def _init(self, folder: Path) -> None:
+        for path in half_written(self.env.get("PULUMI_BACKEND_URL", ""), self.stack):
+            path.unlink(missing_ok=True)
         self._expect("--cwd", str(folder), "stack", "select", "--create", self.stack)
 
     def recover(self) -> None:
@@ -241,6 +243,19 @@ def unawaited(deployment: Mapping[str, Any], urns: Collection[str]) -> Mapping[s
         for one in resources
     ]
     return {**deployment, "resources": marked}
+
+
+def half_written(backend: str, stack: str) -> list[Path]:
+    """Files that a killed run left empty beside the state of a backend on disk.
+
+    Pulumi puts the state itself in place by renaming, but not what it keeps beside it, and reads
+    nothing more once that is empty: "failed to load checkpoint: EOF".
+    """
+    url = urlparse(backend)
+    if url.scheme != "file":
+        return []
+    folder = Path(unquote(url.path)) / ".pulumi" / "stacks" / PROJECT
+    return [path for path in folder.glob(f"{stack}.json*.attrs") if not path.stat().st_size]
 
 
 def objects_of(exported: Mapping[str, Any]) -> list[dict[str, Any]]:

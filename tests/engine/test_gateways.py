@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -41,6 +42,9 @@ MODELS: list[dict[str, Any]] = [
 ADOPTED = {"gatewayApi": "adopt", "inferenceExtension": "adopt"}
 """Definitions that another stack brought."""
 SECONDS = 60.0
+PROPAGATION_SECONDS = 20.0
+"""From istiod's word that a route is in force until the last proxy has it, on a busy machine."""
+TOO_EARLY = {500, 503}
 
 
 def istio(**said: Any) -> dict[str, Any]:
@@ -65,6 +69,14 @@ class Answer:
 
 
 def ask(url: str, body: bytes | None = None) -> Answer:
+    """The answer, once the proxies have what istiod says that they have been told."""
+    deadline = time.monotonic() + PROPAGATION_SECONDS
+    while (answer := _asked(url, body)).status in TOO_EARLY and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return answer
+
+
+def _asked(url: str, body: bytes | None) -> Answer:
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - our own gateway
     try:
         with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - the same
@@ -75,7 +87,16 @@ def ask(url: str, body: bytes | None = None) -> Answer:
 
 
 def through(cluster: Cluster, namespace: str, postfix: str) -> "subprocess.CompletedProcess[str]":
-    """A chat completion by way of a ClusterIP Service, through the API server."""
+    """A chat completion by way of a ClusterIP Service, through the API server, in time."""
+    deadline = time.monotonic() + PROPAGATION_SECONDS
+    while (done := _through(cluster, namespace, postfix)).returncode:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    return done
+
+
+def _through(cluster: Cluster, namespace: str, postfix: str) -> "subprocess.CompletedProcess[str]":
     service = f"infra-{postfix}-inference-gateway-istio:80"
     path = f"namespaces/{namespace}/services/{service}/proxy/v1/chat/completions"
     return subprocess.run(  # noqa: S603 - our own words
@@ -88,6 +109,11 @@ def through(cluster: Cluster, namespace: str, postfix: str) -> "subprocess.Compl
         text=True,
         check=False,
     )
+
+
+def lasting(cluster: Cluster) -> set[str]:
+    """All but pods, which take their time to go, whoever had them."""
+    return {one for one in objects(cluster) if not one.startswith("Pod ")}
 
 
 def versions(cluster: Cluster) -> dict[str, Any]:
@@ -231,7 +257,7 @@ def test_a_second_up_changes_nothing_and_an_edit_is_made_in_place(host: Host) ->
 def test_a_second_stack_adopts_what_is_there_and_leaves_all_of_it_behind(
     host: Host, namespace: str, names: dict[str, Any], tmp_path: Path
 ) -> None:
-    before, owned = objects(host.cluster), versions(host.cluster)
+    before, owned = lasting(host.cluster), versions(host.cluster)
     second = host.guest(tmp_path, "second", names=names, gateway=guest())
 
     up = second.act("up")
@@ -242,7 +268,7 @@ def test_a_second_stack_adopts_what_is_there_and_leaves_all_of_it_behind(
     down = second.act("down")
 
     assert down.code == 0, down.said
-    assert objects(host.cluster) == before
+    assert lasting(host.cluster) == before
     assert versions(host.cluster) == owned
     assert ask(f"{host.url}/v1/chat/completions", chat(SMALL)).status == 200
 
@@ -269,7 +295,7 @@ def test_what_belongs_to_others_is_refused_in_words_and_stays_as_it_is(
     host: Host, gateway: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
     with made(host.cluster, {**CLASS, "metadata": {"name": "agentgateway"}}):
-        before, owned = objects(host.cluster), versions(host.cluster)
+        before, owned = lasting(host.cluster), versions(host.cluster)
         second = host.guest(tmp_path, "second", names={"namespace": "guest"}, gateway=gateway)
 
         up = second.act("up")
@@ -278,7 +304,7 @@ def test_what_belongs_to_others_is_refused_in_words_and_stays_as_it_is(
         assert said in up.said
         assert "Traceback" not in up.said
         assert second.act("down").code == 0
-        assert objects(host.cluster) == before
+        assert lasting(host.cluster) == before
         assert versions(host.cluster) == owned
 
 
@@ -287,7 +313,7 @@ def test_a_namespace_of_others_is_refused_until_it_is_said_to_be_theirs(
 ) -> None:
     theirs = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "theirs"}}
     with made(host.cluster, theirs):
-        before, owned = objects(host.cluster), versions(host.cluster)
+        before, owned = lasting(host.cluster), versions(host.cluster)
         second = host.guest(tmp_path, "second", names={"namespace": "theirs"}, gateway=guest())
 
         up = second.act("up")
@@ -295,7 +321,7 @@ def test_a_namespace_of_others_is_refused_until_it_is_said_to_be_theirs(
         assert up.code != 0
         assert 'namespaces "theirs" already exists' in up.said
         assert second.act("down").code == 0
-        assert objects(host.cluster) == before
+        assert lasting(host.cluster) == before
         assert versions(host.cluster) == owned
 
 
@@ -303,7 +329,7 @@ def test_a_control_plane_that_does_not_fit_is_one_clear_error_and_nothing_is_mad
     host: Host, tmp_path: Path
 ) -> None:
     second = host.guest(tmp_path, "second", names={"namespace": "guest"}, gateway=guest())
-    before = objects(host.cluster)
+    before = lasting(host.cluster)
     bundle = "gateway.networking.k8s.io/bundle-version"
     crd = "httproutes.gateway.networking.k8s.io"
     pools = "ENABLE_GATEWAY_API_INFERENCE_EXTENSION"
@@ -328,7 +354,7 @@ def test_a_control_plane_that_does_not_fit_is_one_clear_error_and_nothing_is_mad
     assert f"Deployment istio-system/istiod has {pools}=false, expected true" in without.said
     assert "Traceback" not in too_old.said + without.said
     assert second.act("down").code == 0
-    assert objects(host.cluster) == before
+    assert lasting(host.cluster) == before
 
 
 def test_a_gateway_without_its_certificate_is_waited_for_in_words(
@@ -336,7 +362,7 @@ def test_a_gateway_without_its_certificate_is_waited_for_in_words(
 ) -> None:
     tls = guest(tls={"secret": "nothing"})
     second = host.guest(tmp_path, "second", names={"namespace": "guest"}, gateway=tls)
-    before = objects(host.cluster)
+    before = lasting(host.cluster)
 
     running = second.start("up")
     said = until(running, r"Gateway inference-gateway creating .*Accepted")
@@ -348,7 +374,7 @@ def test_a_gateway_without_its_certificate_is_waited_for_in_words(
     assert f"Gateway `guest/{GATEWAY}` exists, but" in ended.said, said + ended.said
     assert "None of the Gateway's listeners are valid" in ended.said
     assert second.act("down").code == 0
-    assert objects(host.cluster) == before
+    assert lasting(host.cluster) == before
 
 
 def test_down_leaves_nothing(host: Host) -> None:
