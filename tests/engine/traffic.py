@@ -55,8 +55,8 @@ class Counts:
     def __str__(self) -> str:
         return (
             f"asked {self.asked}, lost {self.lost}, cut {self.cut}, wrong {self.wrong}, "
-            f"doubled {self.doubled}, repeated {self.repeated}, recovered after {self.recovered:.1f} s, "
-            f"slowest {self.slowest:.1f} s{', ' if self.why else ''}{'; '.join(sorted(self.why))}"
+            f"doubled {self.doubled}, repeated {self.repeated}, "
+            f"recovered after {self.recovered:.1f} s, slowest {self.slowest:.1f} s{', ' if self.why else ''}{'; '.join(sorted(self.why))}"
         )
 
 
