@@ -8,7 +8,7 @@ from components.body_reader import BodyReader
 from components.objects import KubernetesObject, made, waiting_for
 from components.pods import ports
 from stack import plan
-from stack.kinds import MODEL_HEADER
+from stack.kinds import MODEL_HEADER, reference
 
 API = "gateway.networking.k8s.io/v1"
 INSIDE = (".svc", ".svc.cluster.local")
@@ -137,9 +137,8 @@ def listener(gateway: plan.Gateway) -> dict[str, Any]:
 
 
 def route_spec(gateway: plan.Gateway, route: plan.HttpRoute) -> dict[str, Any]:
-    parent = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": gateway.name}
     made: dict[str, Any] = {
-        "parentRefs": [parent],
+        "parentRefs": [reference(gateway.name)],
         "rules": [rule_spec(gateway, rule) for rule in route.rules],
     }
     if gateway.host:

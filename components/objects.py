@@ -7,6 +7,14 @@ import pulumi
 from stack.kinds import Manifest
 
 WAIT_FOR = "pulumi.com/waitFor"
+STRICT: Mapping[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""Of a container, as a provider's object says it: the restricted Pod Security Standard."""
 
 
 class KubernetesObject(pulumi.CustomResource):

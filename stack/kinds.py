@@ -106,6 +106,11 @@ class Manifest:
     is_namespaced: bool = True
 
 
+def reference(gateway: str) -> dict[str, str]:
+    """How objects of its namespace name a Gateway: routes, and policies."""
+    return {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": gateway}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """What is to stand in front of a stack's pools, before a provider says how."""

@@ -41,9 +41,9 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploy]:
     asyncio.set_event_loop(None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """An API server that no stack owns."""
+    """An API server that no stack owns; what stays on it when a stack goes is no other module's."""
     cluster = Cluster(root=tmp_path_factory.mktemp("control-plane") / "c", tools=tools.resolve)
     node = Node(name="node-0", allocatable={"cpu": "16", "memory": "64Gi"}, labels={})
     cluster.up([node])

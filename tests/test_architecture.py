@@ -120,3 +120,10 @@ def test_components_are_told_what_they_need_and_never_which_stack_it_is() -> Non
     ]
 
     assert asks == []
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """Pytest imports each by its name alone, and a worker that has one refuses another."""
+    names = [one.name for one in (ROOT / "tests").glob("**/test_*.py")]
+
+    assert sorted(names) == sorted(set(names))

@@ -122,6 +122,8 @@ class Pulumi:
         return ("--config-path", "--config", f"{PROJECT}:monitoring.prometheus=install")
 
     def _init(self, folder: Path) -> None:
+        for path in half_written(self.env.get("PULUMI_BACKEND_URL", ""), self.stack):
+            path.unlink(missing_ok=True)
         self._expect("--cwd", str(folder), "stack", "select", "--create", self.stack)
 
     def recover(self) -> None:
@@ -166,10 +168,10 @@ class Pulumi:
 
     def _locked(self) -> bool:
         """Whether a lock is left of a run that is dead; Missing while one is alive."""
-        url = urlparse(self.env.get("PULUMI_BACKEND_URL", ""))
-        if url.scheme != "file":
+        state = on_disk(self.env.get("PULUMI_BACKEND_URL", ""))
+        if state is None:
             return False
-        folder = Path(unquote(url.path)) / ".pulumi" / "locks" / "organization" / PROJECT
+        folder = state / "locks" / "organization" / PROJECT
         owners = [json.loads(lock.read_text()) for lock in (folder / self.stack).glob("*.json")]
         for owner in owners:
             host, pid = owner["hostname"], int(owner["pid"])
@@ -257,6 +259,24 @@ def unawaited(deployment: Mapping[str, Any], urns: Collection[str]) -> Mapping[s
         for one in resources
     ]
     return {**deployment, "resources": marked}
+
+
+def on_disk(backend: str) -> Path | None:
+    """Where a backend keeps its state; None where that is not this machine's disk."""
+    url = urlparse(backend)
+    return Path(unquote(url.path)) / ".pulumi" if url.scheme == "file" else None
+
+
+def half_written(backend: str, stack: str) -> list[Path]:
+    """Files that a killed run left empty beside the state of a backend on disk.
+
+    Pulumi puts the state itself in place by renaming, but not what it keeps beside it, and reads
+    nothing more once that is empty: "failed to load checkpoint: EOF".
+    """
+    if (state := on_disk(backend)) is None:
+        return []
+    folder = state / "stacks" / PROJECT
+    return [path for path in folder.glob(f"{stack}.json*.attrs") if not path.stat().st_size]
 
 
 def objects_of(exported: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from components.objects import STRICT
 from stack.charts import Chart
 from stack.config import Jwt
 from stack.kinds import (
@@ -14,6 +15,7 @@ from stack.kinds import (
     Flag,
     Manifest,
     Provider,
+    reference,
 )
 from stack.platforms import Platform
 
@@ -90,14 +92,7 @@ def how_it_runs(asked: Asked) -> dict[str, Any]:
 
 def as_assigned() -> dict[str, Any]:
     """Without the user that it would run as, which the cluster refuses."""
-    rights = {
-        "$patch": "replace",
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": True,
-        "runAsNonRoot": True,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
+    rights = {"$patch": "replace", **STRICT}
     return {"containers": [{"name": "agentgateway", "securityContext": rights}]}
 
 
@@ -132,13 +127,12 @@ def policies(asked: Asked) -> Iterator[Manifest]:
 
 
 def _policy(asked: Asked, role: str, name: str, traffic: Mapping[str, Any]) -> Manifest:
-    gateway = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": asked.name}
     return Manifest(
         role=role,
         api_version=API,
         kind="AgentgatewayPolicy",
         name=name,
-        body={"spec": {"targetRefs": [gateway], "traffic": traffic}},
+        body={"spec": {"targetRefs": [reference(asked.name)], "traffic": traffic}},
     )
 
 

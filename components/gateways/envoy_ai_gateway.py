@@ -13,6 +13,7 @@ from stack.kinds import (
     Manifest,
     Offer,
     Provider,
+    reference,
 )
 from stack.platforms import Platform
 
@@ -143,8 +144,7 @@ def policies(asked: Asked) -> Iterator[Manifest]:
 
 
 def _on_gateway(asked: Asked, role: str, kind: str, spec: Mapping[str, Any]) -> Manifest:
-    gateway = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": asked.name}
-    return _manifest(asked, role, kind, {"targetRefs": [gateway], **spec})
+    return _manifest(asked, role, kind, {"targetRefs": [reference(asked.name)], **spec})
 
 
 def _manifest(asked: Asked, role: str, kind: str, spec: Mapping[str, Any]) -> Manifest:

@@ -14,6 +14,7 @@ from stack.kinds import (
     Offer,
     Provider,
     ServiceType,
+    reference,
 )
 from stack.platforms import Platform
 
@@ -96,7 +97,6 @@ def reads_models(asked: Asked) -> tuple[Manifest, ...]:
         "requestBodySendMode": "FullDuplexStreamed",
         "backendRef": {**there, "port": READER_PORT},
     }
-    gateway = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": asked.name}
     chain = {"name": "reads-models", "extensions": [extension]}
     return (
         Manifest(
@@ -104,7 +104,7 @@ def reads_models(asked: Asked) -> tuple[Manifest, ...]:
             api_version="networking.gke.io/v1",
             kind="GCPRoutingExtension",
             name=asked.name,
-            body={"spec": {"targetRefs": [gateway], "extensionChains": [chain]}},
+            body={"spec": {"targetRefs": [reference(asked.name)], "extensionChains": [chain]}},
         ),
         _policy("reader-health", "HealthCheckPolicy", service, there, checked(health)),
     )

@@ -21,6 +21,7 @@ from stack.kinds import (
     Offer,
     Provider,
     ServiceType,
+    reference,
 )
 from stack.plan import dns
 from stack.platforms import PLATFORMS, Platform
@@ -124,12 +125,8 @@ def _policy(asked: Asked, role: str, kind: str, spec: Mapping[str, Any]) -> Mani
         api_version="security.istio.io/v1",
         kind=kind,
         name=asked.name,
-        body={"spec": {"targetRefs": [_gateway(asked)], **spec}},
+        body={"spec": {"targetRefs": [reference(asked.name)], **spec}},
     )
-
-
-def _gateway(asked: Asked) -> dict[str, str]:
-    return {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": asked.name}
 
 
 def reads_models(asked: Asked) -> tuple[Manifest, ...]:
@@ -154,7 +151,7 @@ def reads_models(asked: Asked) -> tuple[Manifest, ...]:
             api_version="networking.istio.io/v1alpha3",
             kind="EnvoyFilter",
             name=asked.name,
-            body={"spec": {"targetRefs": [_gateway(asked)], "configPatches": [patch]}},
+            body={"spec": {"targetRefs": [reference(asked.name)], "configPatches": [patch]}},
         ),
         _trusting(asked.reader),
     )

@@ -1,7 +1,8 @@
 """kgateway up to 2.1, which gave up InferencePool afterwards."""
 
+from components.objects import STRICT
 from stack.charts import Chart
-from stack.kinds import Asked, ControlPlane, Entrance, Flag, Manifest, Offer, Provider
+from stack.kinds import Asked, ControlPlane, Entrance, Flag, Manifest, Offer, Provider, reference
 from stack.platforms import Platform
 
 NAMESPACE = "kgateway-system"
@@ -66,13 +67,7 @@ def how_it_runs(asked: Asked) -> dict[str, object]:
     return {
         "deployment": {"replicas": asked.replicas},
         "envoyContainer": {
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "readOnlyRootFilesystem": True,
-                "runAsNonRoot": True,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": STRICT,
             "resources": {"requests": dict(asked.requests), "limits": dict(asked.limits)},
         },
         "service": {"type": str(asked.service_type)},
@@ -88,14 +83,18 @@ def limits(asked: Asked) -> tuple[Manifest, ...]:
         "tokensPerFill": rate.requests,
         "fillInterval": f"{FILL_SECONDS[rate.per]}s",
     }
-    there = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": asked.name}
     return (
         Manifest(
             role="limits",
             api_version="gateway.kgateway.dev/v1alpha1",
             kind="TrafficPolicy",
             name=asked.name,
-            body={"spec": {"targetRefs": [there], "rateLimit": {"local": {"tokenBucket": bucket}}}},
+            body={
+                "spec": {
+                    "targetRefs": [reference(asked.name)],
+                    "rateLimit": {"local": {"tokenBucket": bucket}},
+                }
+            },
         ),
     )
 

@@ -43,7 +43,10 @@ class Counts:
     """Ended in the middle of an answer."""
     wrong: int
     doubled: int
-    """Answered by more than one server, though asked once."""
+    """Answered by more than one server, though nothing failed under them."""
+    repeated: int
+    """Answered by a second server: the fault took the first one's answer before it had begun to
+    arrive."""
     recovered: float
     """Seconds from the fault until questions were answered again as before it."""
     slowest: float
@@ -52,8 +55,8 @@ class Counts:
     def __str__(self) -> str:
         return (
             f"asked {self.asked}, lost {self.lost}, cut {self.cut}, wrong {self.wrong}, "
-            f"doubled {self.doubled}, recovered after {self.recovered:.1f} s, "
-            f"slowest {self.slowest:.1f} s{', ' if self.why else ''}{'; '.join(sorted(self.why))}"
+            f"doubled {self.doubled}, repeated {self.repeated}, "
+            f"recovered after {self.recovered:.1f} s, slowest {self.slowest:.1f} s{', ' if self.why else ''}{'; '.join(sorted(self.why))}"
         )
 
 
@@ -107,12 +110,15 @@ class Traffic:
             and (one.text is None or one.answered - one.asked > max(1.0, 5 * usual))
         ]
         missing = [one for one in self.outcomes if one.text is None]
+        twice = [one for one in self.outcomes if served.get(one.id, 0) > 1]
+        repeated = [one for one in twice if one.asked <= self.fault <= one.answered]
         return Counts(
             asked=len(self.outcomes),
             lost=sum(not one.began for one in missing),
             cut=sum(one.began for one in missing),
             wrong=sum(one.text not in {None, self.right[one.prompt]} for one in self.outcomes),
-            doubled=sum(served.get(one.id, 0) > 1 for one in self.outcomes),
+            doubled=len(twice) - len(repeated),
+            repeated=len(repeated),
             recovered=max((one.asked - self.fault for one in troubled), default=0.0),
             slowest=max(one.answered - one.asked for one in self.outcomes),
             why=frozenset(one.why for one in missing),

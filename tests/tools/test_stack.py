@@ -165,3 +165,17 @@ def test_what_is_wrong_comes_last_and_what_cannot_answer_is_not_to_be_asked() ->
 
     assert told(OUTPUTS, troubles=[trouble]).splitlines()[-1] == f"warning: {trouble}"
     assert told(OUTPUTS, simulated=True, troubles=[trouble]) == f"warning: {trouble}\n"
+
+
+def test_what_a_killed_run_left_empty_beside_the_state_is_found_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "a folder" / ".pulumi" / "stacks" / "llm-d"
+    folder.mkdir(parents=True)
+    for name in ("mine.json", "mine.json.attrs", "mine.json.bak.attrs", "other.json.attrs"):
+        (folder / name).touch()
+    (folder / "mine.json.bak.attrs").write_text("{}")
+    backend = (tmp_path / "a folder").as_uri()
+
+    assert stack.half_written(backend, "mine") == [folder / "mine.json.attrs"]
+    assert stack.half_written("s3://somewhere", "mine") == []
