@@ -56,7 +56,8 @@ class Counts:
         return (
             f"asked {self.asked}, lost {self.lost}, cut {self.cut}, wrong {self.wrong}, "
             f"doubled {self.doubled}, repeated {self.repeated}, "
-            f"recovered after {self.recovered:.1f} s, slowest {self.slowest:.1f} s{', ' if self.why else ''}{'; '.join(sorted(self.why))}"
+            f"recovered after {self.recovered:.1f} s, slowest {self.slowest:.1f} s"
+            f"{', ' if self.why else ''}{'; '.join(sorted(self.why))}"
         )
 
 
