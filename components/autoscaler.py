@@ -3,6 +3,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 import pulumi_kubernetes.autoscaling.v2 as autoscaling
+import pulumi_kubernetes.meta.v1 as meta
 
 from stack import lws, plan
 
@@ -13,7 +14,7 @@ def autoscaler(
     name: str, service: plan.Service, scaling: plan.Scaling, opts: pulumi.ResourceOptions
 ) -> pulumi.Resource:
     """Of the pods that answer; those that read prompts for them stay as many as they are."""
-    metadata = {"name": service.decode.workload, "namespace": service.namespace}
+    metadata: meta.ObjectMetaArgsDict = {"name": service.decode.workload, "namespace": service.namespace}
     if scaling.by == "keda":
         return k8s.apiextensions.CustomResource(
             name,
@@ -25,7 +26,7 @@ def autoscaler(
         )
     return autoscaling.HorizontalPodAutoscaler(
         name,
-        metadata={"name": service.decode.workload, "namespace": service.namespace},
+        metadata=metadata,
         spec=horizontal(service.decode, scaling),
         opts=opts,
     )

@@ -77,7 +77,7 @@ class Gateway(pulumi.ComponentResource):
                     "labels": labels,
                 },
                 spec={
-                    "selector": {"gateway.networking.k8s.io/gateway-name": gateway.name},
+                    "selector": proxies(gateway),
                     "ports": ports({"health": gateway.health_port}),
                 },
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[there]),
@@ -101,6 +101,11 @@ class Gateway(pulumi.ComponentResource):
         self.address = there.status.apply(address)
         self.url = self.address.apply(lambda known: url(known, gateway))
         self.register_outputs({"address": self.address, "url": self.url})
+
+
+def proxies(gateway: plan.Gateway) -> dict[str, str]:
+    """Labels that its control plane puts on their pods."""
+    return {"gateway.networking.k8s.io/gateway-name": gateway.name}
 
 
 def labels_of(gateway: plan.Gateway) -> dict[str, str]:

@@ -1,5 +1,5 @@
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -7,7 +7,7 @@ import pulumi_kubernetes as k8s
 import pulumi_kubernetes.meta.v1 as meta
 import pulumi_kubernetes.rbac.v1 as rbac
 
-from components import front, monitors
+from components import front, gateway, monitors
 from components.cluster import Cluster
 from components.crds import CrdBundle
 from components.gateway_providers import install
@@ -100,8 +100,9 @@ class Monitoring(pulumi.ComponentResource):
         monitoring = self.monitoring
         opts = pulumi.ResourceOptions(parent=self, depends_on=[*before])
         made: list[dict[str, Any]] = []
-        if monitoring.front:
-            made.append(monitors.of_front(monitoring, front.labels(monitoring.front)))
+        if monitoring.metrics.proxies:
+            labels = proxies(monitoring.entrance)
+            made.append(monitors.of_proxies(monitoring, monitoring.metrics.proxies, labels))
             self._object(f"{self._name}-gateway", made[0], opts)
         tokens = [self._token(model) for model in monitoring.models]
         for model in monitoring.models:
@@ -187,3 +188,10 @@ class Monitoring(pulumi.ComponentResource):
                 data={f"{monitoring.dashboard_prefix}-{board}.json": text},
                 opts=pulumi.ResourceOptions(parent=self),
             )
+
+
+def proxies(entrance: plan.Front | plan.Gateway) -> Mapping[str, str]:
+    """Labels of their pods."""
+    if isinstance(entrance, plan.Front):
+        return front.labels(entrance)
+    return gateway.proxies(entrance)

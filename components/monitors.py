@@ -9,6 +9,7 @@ from typing import Any
 from components.inference_pool import labels, selector
 from stack import plan
 from stack.plan import Monitoring
+from stack.proxy_metrics import ProxyMetrics
 from telemetry import alerts
 
 Object = dict[str, Any]
@@ -76,15 +77,16 @@ def _picker(monitoring: Monitoring, model: plan.Model) -> Object:
     )
 
 
-def of_front(monitoring: Monitoring, selector: Mapping[str, str]) -> Object:
-    """The stack's own Envoys; `selector` are their pods' labels."""
-    endpoint = {"port": "admin", "path": "/stats/prometheus"}
+def of_proxies(
+    monitoring: Monitoring, metrics: ProxyMetrics, selector: Mapping[str, str]
+) -> Object:
+    """What stands in front of the pools; `selector` are its pods' labels."""
     kind = _monitoring if monitoring.managed_by_google else _pod_monitor
     return kind(
         monitoring,
-        monitoring.front_monitor,
+        monitoring.proxy_monitor,
         selector=selector,
-        endpoint=endpoint,
+        endpoint={"port": metrics.port, "path": metrics.path},
         constant={"role": GATEWAY},
     )
 
@@ -166,7 +168,7 @@ def _monitoring(
 
 
 def rules(monitoring: Monitoring, asked: plan.Alerts) -> Object:
-    groups = [alerts.group(model, monitoring.picker_metrics, asked) for model in monitoring.models]
+    groups = [alerts.group(model, monitoring.metrics.picker, asked) for model in monitoring.models]
     return {
         "apiVersion": monitoring.api,
         "kind": "Rules" if monitoring.managed_by_google else "PrometheusRule",

@@ -111,7 +111,7 @@ def seen(stack: str, made: Monitoring, kubeconfig: str | None, context: str) -> 
         "grafanaPasswordCommand": shlex.join([*kubectl, "get", "secret", secret, "-o", template]),
         "dashboards": {
             board.title: f"http://localhost:{GRAFANA_PORT}/d/{uid(board.name, monitoring)}"
-            for board in boards(monitoring.picker_metrics)
+            for board in boards(monitoring.metrics)
         },
     }
 

@@ -48,7 +48,7 @@ def rehearse(stack: str, places: Places, folder: Path, cluster: Cluster) -> bool
     shown = settled(stage)
     _tell(["", *report.placements(shown), ""])
     objects = pulumi.objects()
-    if kinds := sorted(one.kind for one in unchecked):
+    if kinds := sorted(one.name for one in unchecked):
         _tell([f"not checked, since their definitions are not to be had: {', '.join(kinds)}"])
     controlled = isinstance(read.plan.entrance, Gateway) and bool(read.plan.providers.charts)
     _tell(report.accepted(objects, [*there, *objects], SERVED if controlled else frozenset()))

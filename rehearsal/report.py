@@ -31,6 +31,7 @@ def opening(script: Script) -> Iterator[str]:
     yield f"machines: {len(script.nodes)}, each with {shown} ({said})"
     for key in script.stand_ins:
         yield f"{key}: a stand-in, since secrets stay where they are"
+    yield from (f"not rehearsed: {what}" for what in script.left_out)
 
 
 def placements(scene: Scene) -> Iterator[str]:

@@ -8,13 +8,14 @@ from typing import Any, cast
 from components import clusters, gateways
 from components.clusters import embedded
 from embedded.cluster import CONTEXT, Node
-from stack import config, hardware, reading
+from stack import config, hardware, reading, scaling
 from stack.kinds import ClusterKind, Provider
 from stack.plan import Plan
 from stack.problems import StackError
 
 PREFIX = "llm-d:"
 CHARTS = Path(__file__).resolve().parents[1] / embedded.CHARTS
+OPERATOR = "the chart of monitoring, in whose place definitions of monitors are there before"
 STAND_IN = "stands-in-for-a-secret"
 KIND = "existing"
 """What the stack's cluster is for the time being: its objects are removed one by one again."""
@@ -33,6 +34,8 @@ class Script:
     """Whether the stack file says which nodes there are."""
     stand_ins: tuple[str, ...]
     """Keys of secrets whose value is not the user's."""
+    left_out: tuple[str, ...]
+    """What the stack installs and a rehearsal does not."""
 
 
 def read(stack: str, said: Mapping[str, Any], kubeconfig: Path) -> Script:
@@ -87,6 +90,7 @@ def read(stack: str, said: Mapping[str, Any], kubeconfig: Path) -> Script:
         ),
         declared=getattr(words.cluster, "nodes", None) is not None,
         stand_ins=tuple(sorted(secrets)),
+        left_out=(OPERATOR,) if words.monitoring.prometheus == "install" else (),
     )
 
 
@@ -109,7 +113,19 @@ def elsewhere(
     cluster = _said(words.cluster) if words.cluster.kind == KIND else {}
     if nodes:
         cluster["nodes"] = _said(nodes)
-    return {"cluster": cluster | here, "gateway": _gateway(words, kind)}
+    return {
+        "cluster": cluster | here,
+        "gateway": _gateway(words, kind),
+        **_monitoring(words),
+    }
+
+
+def _monitoring(words: config.Stack) -> dict[str, Any]:
+    """As if the Prometheus were there before: what would make its pods has no program here."""
+    if words.monitoring.prometheus != "install":
+        return {}
+    there = {"prometheus": "operator", "prometheusUrl": scaling.url(words)}
+    return {"monitoring": _said(words.monitoring) | there}
 
 
 def _gateway(words: config.Stack, kind: ClusterKind[Any]) -> dict[str, Any]:

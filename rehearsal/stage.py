@@ -5,15 +5,15 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import tools
 from components import gateways
 from embedded.cluster import CONTEXT, Cluster
 from rehearsal.script import Script
 from stack import crds, monitoring
-from stack.crd_bundles import CERT_MANAGER, OPENSHIFT_ROUTE, CrdBundle
-from stack.kinds import Manifest, Provider
+from stack.crd_bundles import CERT_MANAGER, KEDA, OPENSHIFT_ROUTE, CrdBundle
+from stack.kinds import Provider
 from stack.plan import Gateway, Plan
 from tools import Missing
 
@@ -61,6 +61,8 @@ def bundles(plan: Plan, release: Mapping[str, CrdBundle]) -> Iterator[CrdBundle]
     asked = plan.monitoring
     if asked and asked.api == monitoring.OPERATOR and not asked.crds:
         yield monitoring.CRDS
+    if any(one.service.scaling and one.service.scaling.by == "keda" for one in plan.models):
+        yield KEDA
 
 
 def surroundings(script: Script, release: Mapping[str, CrdBundle]) -> list[Object]:
@@ -72,45 +74,57 @@ def surroundings(script: Script, release: Mapping[str, CrdBundle]) -> list[Objec
     return found
 
 
-def undefined(plan: Plan, there: Sequence[Object]) -> list[Manifest]:
-    """What a provider is told in kinds that nothing defines which is there, one of each."""
+class Kind(NamedTuple):
+    """Of custom resources."""
+
+    name: str
+    group: str
+    version: str
+
+
+def undefined(plan: Plan, there: Sequence[Object]) -> list[Kind]:
+    """Kinds in which the stack tells others something, and which nothing defines that is there."""
+    known = {
+        (one["spec"]["names"]["kind"], one["spec"]["group"])
+        for one in there
+        if one["kind"] == DEFINITION
+    }
+    kinds = dict.fromkeys((*_of_gateway(plan), *_of_google(plan)))
+    return [one for one in kinds if (one.name, one.group) not in known]
+
+
+def _of_gateway(plan: Plan) -> Iterator[Kind]:
     if plan.providers.charts:
-        return []  # they bring definitions along
+        return  # they bring definitions along
     entrance = plan.entrance
     told = [one for model in plan.models for one in model.pool.beside]
     if isinstance(entrance, Gateway):
         told += [one for one in (entrance.parameters, *entrance.beside) if one]
-    known = {
-        (one["spec"]["group"], one["spec"]["names"]["kind"])
-        for one in there
-        if one["kind"] == DEFINITION
-    }
-    kinds = {(_group(one), one.kind): one for one in told if "." in _group(one)}
-    return [one for kind, one in kinds.items() if kind not in known and not _is_common(kind[0])]
+    for one in told:
+        group, _, version = one.api_version.rpartition("/")
+        # The others are Kubernetes' own, or what every provider is told in.
+        if "." in group and not group.endswith("k8s.io"):
+            yield Kind(one.kind, group, version)
 
 
-def _is_common(group: str) -> bool:
-    """Whether it is Kubernetes' own, or what every provider is told in."""
-    return group.endswith("k8s.io")
+def _of_google(plan: Plan) -> Iterator[Kind]:
+    if plan.monitoring and plan.monitoring.managed_by_google:
+        group, _, version = plan.monitoring.api.rpartition("/")
+        yield from (Kind(name, group, version) for name in ("PodMonitoring", "Rules"))
 
 
-def _group(manifest: Manifest) -> str:
-    return manifest.api_version.rpartition("/")[0]
-
-
-def anything(manifest: Manifest) -> Object:
-    """A definition of its kind that takes whatever an object says."""
-    group, _, version = manifest.api_version.rpartition("/")
-    plural = manifest.kind.lower()
+def anything(kind: Kind) -> Object:
+    """A definition of it that takes whatever an object says."""
+    plural = kind.name.lower()
     return {
-        **_object("apiextensions.k8s.io/v1", DEFINITION, f"{plural}.{group}"),
+        **_object("apiextensions.k8s.io/v1", DEFINITION, f"{plural}.{kind.group}"),
         "spec": {
-            "group": group,
+            "group": kind.group,
             "scope": "Namespaced",
-            "names": {"kind": manifest.kind, "plural": plural, "singular": plural},
+            "names": {"kind": kind.name, "plural": plural, "singular": plural},
             "versions": [
                 {
-                    "name": version,
+                    "name": kind.version,
                     "served": True,
                     "storage": True,
                     "schema": {

@@ -240,6 +240,18 @@ OPENSHIFT_ROUTE = CrdBundle(
 )
 """OpenShift serves it from an API server of its own: for clusters that stand in for it."""
 
+KEDA = CrdBundle(
+    module="github.com/kedacore/keda/v2",
+    repository="kedacore/keda",
+    version="v2.21.0",
+    annotation=None,
+    files=_each(
+        "config/crd/bases/keda.sh_{}.yaml",
+        scaledobjects="af35555862a83933b074af14ad439c4b4ceabaf4daa3e9338e9b23e36d308d80",
+    ),
+)
+"""Whoever keeps the cluster installs it: for clusters that stand in for theirs."""
+
 CERT_MANAGER = CrdBundle(
     module="github.com/cert-manager/cert-manager",
     repository="cert-manager/cert-manager",

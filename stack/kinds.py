@@ -13,6 +13,7 @@ from stack.charts import Chart
 from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
 from stack.platforms import PLATFORMS, Platform, PlatformName
+from stack.proxy_metrics import ProxyMetrics
 from stack.releases import Release
 
 PICKER_PORT = 9002
@@ -200,6 +201,8 @@ class GatewayKind:
     """Bundles of the release that have to be there before it."""
     lacks: Mapping[Offer, str] = field(default_factory=dict[Offer, str])
     """What it does not do -> why, as the user should read it."""
+    metrics: ProxyMetrics | None = None
+    """Of its proxies; None where they are not the stack's to scrape."""
 
 
 @dataclass(frozen=True, kw_only=True)

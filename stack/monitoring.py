@@ -7,7 +7,7 @@ from typing import Any
 from stack import config, entrances, quantity
 from stack.charts import Chart
 from stack.crd_bundles import CrdBundle, CrdFile
-from stack.kinds import ClusterKind, ServiceType
+from stack.kinds import ClusterKind, GatewayKind, ServiceType
 from stack.picker_metrics import BUILT_HERE
 from stack.plan import (
     Alerts,
@@ -16,6 +16,7 @@ from stack.plan import (
     Front,
     Gateway,
     Grafana,
+    Metrics,
     Model,
     Monitoring,
     Monitors,
@@ -127,6 +128,7 @@ def monitoring(
     models: Sequence[Model],
     entrance: Front | Gateway,
     release: Release,
+    gateway: GatewayKind,
     cluster: ClusterKind[Any],
     user: int | None,
     nodes: config.Nodes | None,
@@ -140,7 +142,7 @@ def monitoring(
     has_grafana = install and not cluster.is_local
     return Monitoring(
         namespace=namespace,
-        front=entrance if isinstance(entrance, Front) else None,
+        entrance=entrance,
         models=tuple(models),
         home=HOME if has_grafana else namespace,
         managed_by_google=asked.prometheus == "gke",
@@ -158,14 +160,17 @@ def monitoring(
         timeout=min(interval, "10s", key=_seconds),
         retention=asked.retention,
         labels=asked.labels,
-        front_monitor=f"{entrances.name(stack)}-podmonitor",
+        proxy_monitor=f"{entrances.name(stack)}-podmonitor",
         rules=f"llm-d-{stack.names.postfix}-alerts",
         alerts=_alerts(asked.alerts) if asked.alerts else None,
         dashboards=has_grafana or asked.prometheus == "operator"
         if asked.dashboards is None
         else asked.dashboards,
         dashboard_prefix=f"llm-d-{stack.names.postfix}",
-        picker_metrics=BUILT_HERE if cluster.is_local else release.picker_metrics,
+        metrics=Metrics(
+            picker=BUILT_HERE if cluster.is_local else release.picker_metrics,
+            proxies=gateway.metrics,
+        ),
         dollars_per_hour=asked.dollars_per_hour,
     )
 

@@ -10,7 +10,6 @@ class PickerMetrics:
     requests: str
     errors: str
     """Of requests that were refused, and of those that a model server failed."""
-    running: str
     input_tokens: str
     output_tokens: str
     ready: str
@@ -29,16 +28,13 @@ class PickerMetrics:
     """Requests that flow control has wait."""
 
 
-def _named(
-    *, objective: str, pool: str, extension: str, ready: str = "ready_pods"
-) -> PickerMetrics:
+def _named(*, objective: str, pool: str, extension: str) -> PickerMetrics:
     return PickerMetrics(
         requests=f"{objective}_request_total",
         errors=f"{objective}_request_error_total",
-        running=f"{objective}_running_requests",
         input_tokens=f"{objective}_input_tokens",
         output_tokens=f"{objective}_output_tokens",
-        ready=f"{pool}_{ready}",
+        ready=f"{pool}_ready_pods",
         queue=f"{pool}_average_queue_size",
         kv_cache=f"{pool}_average_kv_cache_utilization",
         scheduling=f"{extension}_scheduler_e2e_duration_seconds",
@@ -56,7 +52,10 @@ EXTENSION_1_3 = _named(
 EXTENSION_1_2 = replace(EXTENSION_1_3, attempts=None)
 BUILT_HERE = EXTENSION_1_3
 """Of the picker that the embedded cluster runs, whatever the release's image has."""
-ROUTER = _named(
-    objective="llm_d_epp", pool="llm_d_epp", extension="llm_d_epp", ready="ready_endpoints"
+ROUTER = replace(
+    _named(objective="llm_d_epp", pool="llm_d_epp", extension="llm_d_epp"),
+    ready="llm_d_epp_ready_endpoints",
+    input_tokens="llm_d_epp_request_input_tokens",
+    output_tokens="llm_d_epp_request_output_tokens",
 )
 """llm-d's router has its own; those of the inference extension are deprecated there."""

@@ -10,6 +10,7 @@ from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
 from stack.kinds import Behind, Flag, Manifest, Proxy, ServiceType
 from stack.picker_metrics import PickerMetrics
+from stack.proxy_metrics import ProxyMetrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -460,13 +461,21 @@ class Grafana:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """Of those whose names are not the same everywhere."""
+
+    picker: PickerMetrics
+    proxies: ProxyMetrics | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Monitoring:
     """Who scrapes the stack, and what is asked of it."""
 
     namespace: str
     """Of the stack."""
-    front: Front | None
-    """Scraped too; None where a Gateway's proxies stand before the pools."""
+    entrance: Front | Gateway
+    """Whose proxies are scraped too, where `metrics` has names of theirs."""
     models: tuple[Model, ...]
     home: str
     """Namespace of the Prometheus, where the stack installs one."""
@@ -486,7 +495,7 @@ class Monitoring:
     """Of one scrape, which has to be over before the next."""
     retention: str
     labels: Mapping[str, str]
-    front_monitor: str
+    proxy_monitor: str
     rules: str
     """Name of the object that holds the alerts."""
     alerts: Alerts | None
@@ -494,7 +503,7 @@ class Monitoring:
     """Whether there is a Grafana that reads them from ConfigMaps."""
     dashboard_prefix: str
     """Begins the names of the ConfigMaps."""
-    picker_metrics: PickerMetrics
+    metrics: Metrics
     dollars_per_hour: float
 
 

@@ -123,7 +123,7 @@ def plan(
         entrance=entrance,
         models=tuple(models),
         monitoring=monitoring.monitoring(
-            stack, models, entrance, release, kind, _user(stack, kind), nodes
+            stack, models, entrance, release, gateway, kind, _user(stack, kind), nodes
         ),
     )
 

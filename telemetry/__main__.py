@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stack.picker_metrics import BUILT_HERE
+from stack.plan import Metrics
 from telemetry.asking import AskingError, Prometheus
 from telemetry.boards.overview import board
 from telemetry.picture import draw
@@ -54,7 +55,8 @@ def _draw(stack: str, minutes: int, file: Path) -> None:
         "__rate_interval": RATE_WINDOW,
     }
     now = time.time()
-    draw(board(BUILT_HERE), Prometheus(url), variables, now - 60 * minutes, now, file)
+    metrics = Metrics(picker=BUILT_HERE, proxies=None)
+    draw(board(metrics), Prometheus(url), variables, now - 60 * minutes, now, file)
 
 
 if __name__ == "__main__":

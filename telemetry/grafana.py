@@ -30,7 +30,7 @@ def dashboards(monitoring: Monitoring) -> Mapping[str, str]:
         board.name: JSONEncoder(sort_keys=True, indent=1).encode(
             _dashboard(board, monitoring).build()
         )
-        for board in boards(monitoring.picker_metrics)
+        for board in boards(monitoring.metrics)
     }
 
 
@@ -51,10 +51,10 @@ def _dashboard(board: Board, monitoring: Monitoring) -> dashboard.Dashboard:
         .with_variable(
             dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
         )
-        .with_variable(_from_label("namespace", monitoring.picker_metrics.ready, monitoring))
+        .with_variable(_from_label("namespace", monitoring.metrics.picker.ready, monitoring))
         .with_variable(
             _from_label(
-                "pool", f'{monitoring.picker_metrics.ready}{{namespace="$namespace"}}', monitoring
+                "pool", f'{monitoring.metrics.picker.ready}{{namespace="$namespace"}}', monitoring
             )
             .multi(multi=True)
             .include_all(include_all=True)

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from components.envoy import asking, type_url
-from stack import conditions
+from stack import conditions, proxy_metrics
 from stack.charts import Chart
 from stack.crd_bundles import ISTIO_1_29
 from stack.kinds import (
@@ -188,6 +188,7 @@ KIND = Provider(
     entrance=entrance,
     pool=pool,
     asks_reader=True,
+    metrics=proxy_metrics.ISTIO,
     definitions=(ISTIO_1_29,),
     suffix=f"-{CLASS}",
     leaves=frozenset({"istio", "istio-ca-crl", "istio-ca-root-cert", "istio-remote"}),

@@ -26,6 +26,7 @@ KIND = Provider(
     entrance=entrance,
     pool=istio.pool,
     asks_reader=True,
+    metrics=istio.KIND.metrics,
     definitions=(ISTIO_1_29,),
     platform="openshift",
     suffix=f"-{CLASS}",

@@ -32,6 +32,7 @@ from components.envoy import (
     route,
     type_url,
 )
+from stack import proxy_metrics
 from stack.kinds import PICKER_PORT, Behind, Offer, Proxy, Route, Standalone
 from stack.releases import Release
 
@@ -261,6 +262,7 @@ OWN = "these Envoys are the stack's own, for one cluster's users; a Gateway of a
 
 KIND = Standalone(
     crds=frozenset({"inferenceExtension"}),
+    metrics=proxy_metrics.STANDALONE,
     lacks={
         Offer.CONTROL_PLANE: "its Envoys need none",
         Offer.HOST: OWN,

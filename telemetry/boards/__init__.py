@@ -5,12 +5,12 @@ from functools import cache
 from importlib import import_module
 from typing import Protocol
 
-from stack.picker_metrics import PickerMetrics
+from stack.plan import Metrics
 from telemetry.panels import Board
 
 
 class Make(Protocol):
-    def __call__(self, picker: PickerMetrics) -> Board: ...
+    def __call__(self, metrics: Metrics) -> Board: ...
 
 
 @cache
@@ -22,6 +22,6 @@ def makers() -> tuple[Make, ...]:
     )
 
 
-def boards(picker: PickerMetrics) -> tuple[Board, ...]:
-    """For a release whose endpoint picker calls its metrics so."""
-    return tuple(make(picker) for make in makers())
+def boards(metrics: Metrics) -> tuple[Board, ...]:
+    """For a stack whose endpoint pickers and proxies call their metrics so."""
+    return tuple(make(metrics) for make in makers())

@@ -1,6 +1,6 @@
 """Capacity and cost: how much of what is paid for is used, and what a token comes to."""
 
-from stack.picker_metrics import PickerMetrics
+from stack.plan import Metrics
 from telemetry.panels import RATE, SCOPE, Board, Panel, Query, Unit, rate
 
 SERVING = f'count by (pool) (up{{{SCOPE},role=~"decode|prefill"}} == 1)'
@@ -8,7 +8,8 @@ A_SECOND = "$dollars / 3600"
 """Of one replica."""
 
 
-def board(picker: PickerMetrics) -> Board:
+def board(metrics: Metrics) -> Board:
+    picker = metrics.picker
     written = rate("vllm:generation_tokens_total", by="pool")
     read = rate("vllm:prompt_tokens_total", by="pool")
     per_request = f"rate({picker.output_tokens}_sum{{{SCOPE}}}[{RATE}])"

@@ -1,12 +1,13 @@
 """CPU inference, where processor time and memory bandwidth are what runs out."""
 
-from stack.picker_metrics import PickerMetrics
+from stack.plan import Metrics
 from telemetry.panels import RATE, SCOPE, Board, Panel, Query, Unit, quantiles, rate
 
 SERVERS = f'{SCOPE},role=~"decode|prefill"'
 
 
-def board(picker: PickerMetrics) -> Board:
+def board(metrics: Metrics) -> Board:
+    picker = metrics.picker
     cores = f"rate(process_cpu_seconds_total{{{SERVERS}}}[{RATE}])"
     return Board(
         name="cpu",

@@ -1,43 +1,47 @@
 """Failure and saturation: what broke, and what is about to."""
 
-from stack.picker_metrics import PickerMetrics
+from collections.abc import Iterator
+
+from stack.plan import Metrics
+from stack.proxy_metrics import ProxyMetrics
 from telemetry.panels import RATE, SCOPE, SERVER_ERRORS, Board, Panel, Query, Unit, rate
 
-FRONT = 'namespace="$namespace",role="gateway"'
+PROXIES = 'namespace="$namespace",role="gateway"'
 
 
-def board(picker: PickerMetrics) -> Board:
-    by_class = 'envoy_http_conn_manager_prefix="inference"'
+def _of_proxies(metrics: ProxyMetrics) -> Iterator[Panel]:
+    yield Panel(
+        title="Answers of the gateway",
+        says="As clients get them, by status or its class: 2xx, 4xx, 5xx.",
+        unit=Unit.REQUESTS,
+        queries=(
+            Query(
+                rate(metrics.answers, by=metrics.by, scope=f"{PROXIES},{metrics.only}"),
+                metrics.legend,
+            ),
+        ),
+        needs=metrics.needs,
+    )
+    if metrics.retries:
+        yield Panel(
+            title="Tried again",
+            says="Requests that the gateway sent to another pod after one had failed them.",
+            unit=Unit.REQUESTS,
+            queries=(
+                Query(
+                    rate(metrics.retries, by="envoy_cluster_name", scope=PROXIES),
+                    "{{envoy_cluster_name}}",
+                ),
+            ),
+        )
+
+
+def board(metrics: Metrics) -> Board:
     return Board(
         name="failure",
         title="llm-d: failure and saturation",
         panels=(
-            Panel(
-                title="Answers by class",
-                says="As clients get them from the gateway: 2xx, 4xx, 5xx.",
-                unit=Unit.REQUESTS,
-                queries=(
-                    Query(
-                        "sum by (envoy_response_code_class) (rate(envoy_http_downstream_rq_xx"
-                        f"{{{FRONT},{by_class}}}[{RATE}]))",
-                        "{{envoy_response_code_class}}xx",
-                    ),
-                ),
-                needs="the gateway `standalone`",
-            ),
-            Panel(
-                title="Tried again",
-                says="Requests that the gateway sent to another pod after one had failed them.",
-                unit=Unit.REQUESTS,
-                queries=(
-                    Query(
-                        "sum by (envoy_cluster_name) (rate(envoy_cluster_upstream_rq_retry"
-                        f"{{{FRONT}}}[{RATE}]))",
-                        "{{envoy_cluster_name}}",
-                    ),
-                ),
-                needs="the gateway `standalone`",
-            ),
+            *(_of_proxies(metrics.proxies) if metrics.proxies else ()),
             Panel(
                 title="Answers of model servers",
                 says="By class; the endpoint picker does not count a server's own failures, 5xx.",
@@ -53,7 +57,7 @@ def board(picker: PickerMetrics) -> Board:
                 title="Refused, by kind",
                 says="As the endpoint picker names it; none where nothing was refused.",
                 unit=Unit.REQUESTS,
-                queries=(Query(rate(picker.errors, by="error_code"), "{{error_code}}"),),
+                queries=(Query(rate(metrics.picker.errors, by="error_code"), "{{error_code}}"),),
                 needs="a request that the endpoint picker refused",
             ),
             Panel(

@@ -1,6 +1,6 @@
 """For a person who serves models: what users see, and what will make it worse."""
 
-from stack.picker_metrics import PickerMetrics
+from stack.plan import Metrics
 from telemetry.panels import (
     SCOPE,
     SERVER_ERRORS,
@@ -14,7 +14,8 @@ from telemetry.panels import (
 )
 
 
-def board(picker: PickerMetrics) -> Board:
+def board(metrics: Metrics) -> Board:
+    picker = metrics.picker
     requests = rate(picker.requests, by="pool")
     refused = filled(rate(picker.errors, by="pool"), requests)
     failed = filled(rate(SERVER_ERRORS, by="pool", scope=f'{SCOPE},status="5xx"'), requests)

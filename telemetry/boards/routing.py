@@ -1,6 +1,6 @@
 """The endpoint picker: what it sees of its pool, how it decides, how long that takes."""
 
-from stack.picker_metrics import PickerMetrics
+from stack.plan import Metrics
 from telemetry.panels import RATE, SCOPE, Board, Panel, Query, Unit, quantiles, rate
 
 PICKER = f'{SCOPE},role="endpoint-picker"'
@@ -19,7 +19,8 @@ def _attempts(counter: str | None) -> tuple[Panel, ...]:
     )
 
 
-def board(picker: PickerMetrics) -> Board:
+def board(metrics: Metrics) -> Board:
+    picker = metrics.picker
     return Board(
         name="routing",
         title="llm-d: endpoint picker",

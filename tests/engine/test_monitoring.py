@@ -26,6 +26,8 @@ from engine.test_faults import DECODE, NAMESPACE, PICKER, Stack, fault
 from engine.traffic import Traffic
 
 from stack.picker_metrics import BUILT_HERE
+from stack.plan import Metrics
+from stack.proxy_metrics import STANDALONE
 from telemetry.asking import Prometheus
 from telemetry.boards import boards
 from telemetry.panels import Board, Panel, Query
@@ -45,6 +47,7 @@ VARIABLES = {
     "__rate_interval": "30s",
     "dollars": "2",
 }
+BOARDS = boards(Metrics(picker=BUILT_HERE, proxies=STANDALONE))
 EMPTY = {
     "Refused, by kind",
     "Accelerators in use",
@@ -191,9 +194,9 @@ def test_every_query_of_every_dashboard_has_data(monitored: Monitored) -> None:
         for number in range(6):
             assert monitored.ask(f"{WORDS} {number}") == 200
             traffic.wait_for(1)
-        every = [panel for board in boards(BUILT_HERE) for panel in board.panels]
+        every = [panel for board in BOARDS for panel in board.panels]
         found = empty(every, monitored.prometheus)
-    overview = next(one for one in boards(BUILT_HERE) if one.name == "overview")
+    overview = next(one for one in BOARDS if one.name == "overview")
 
     assert found == EMPTY
     assert {panel.title for panel in every if panel.title in EMPTY and not panel.needs} == set()

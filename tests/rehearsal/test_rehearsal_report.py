@@ -10,6 +10,7 @@ from test_bad_input import MODEL, existing_cluster, planned
 from rehearsal import program, report, stage
 from rehearsal.scene import Pod, Scene
 from stack import monitoring
+from stack.crd_bundles import KEDA
 from stack.releases import releases
 
 CRDS = releases()["v0.5"].crds
@@ -91,6 +92,35 @@ def test_definitions_that_the_stack_does_not_install_are_there_before_it(tmp_pat
     assert {one.module for one in stage.bundles(adopted, CRDS)} == {
         one.module for one in CRDS.values()
     }
+
+
+def test_an_autoscaler_of_others_has_its_own_definition(tmp_path: Path) -> None:
+    scaled = {**MODEL, "autoscaling": {"by": "keda", "maxReplicas": 4}}
+
+    plan = planned(
+        cluster=existing_cluster(tmp_path),
+        models=[scaled],
+        monitoring={"prometheus": "operator", "prometheusUrl": "http://prometheus:9090"},
+    )
+
+    assert KEDA in stage.bundles(plan, CRDS)
+
+
+def test_what_google_is_told_in_kinds_without_definitions_is_taken_as_it_is(
+    tmp_path: Path,
+) -> None:
+    plan = planned(
+        cluster={**existing_cluster(tmp_path), "platform": "gke"},
+        monitoring={"prometheus": "gke"},
+    )
+
+    kinds = stage.undefined(plan, [])
+
+    assert {(one.name, one.group) for one in kinds} == {
+        ("PodMonitoring", "monitoring.googleapis.com"),
+        ("Rules", "monitoring.googleapis.com"),
+    }
+    assert stage.undefined(plan, [stage.anything(one) for one in kinds]) == []
 
 
 @pytest.mark.parametrize("create", [True, False])

@@ -44,6 +44,16 @@ def test_a_stack_file_is_rehearsed_as_it_is_but_for_its_cluster(stack: str) -> N
     assert found["llm-d:cluster"]["kubeconfig"] == str(KUBECONFIG)
 
 
+def test_a_prometheus_that_the_stack_installs_is_taken_for_one_that_is_there() -> None:
+    """Its chart makes pods by an operator, which has no program on this machine."""
+    found = read(monitoring={"prometheus": "install", "retention": "7d"})
+
+    said = found.config["llm-d:monitoring"]
+    assert (said["prometheus"], said["retention"]) == ("operator", "7d")
+    assert found.left_out
+    assert not read(monitoring={"prometheus": "operator"}).left_out
+
+
 def test_nodes_are_those_that_the_stack_file_declares() -> None:
     nodes = {"count": 3, "cpu": "64", "memory": "512Gi", "devices": 4}
 

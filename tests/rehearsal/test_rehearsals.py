@@ -56,6 +56,22 @@ def test_claimed_devices_are_given_out_by_the_scheduler(
     assert all(asks.endswith(f"{device} 1") for _, asks in asked)
 
 
+@pytest.mark.parametrize("prometheus", ["install", "operator"])
+def test_monitors_and_autoscalers_are_taken_by_their_own_definitions(
+    prometheus: str, rehearse: Rehearse
+) -> None:
+    """With `install` as if its chart were there before: charts need their registry."""
+    there = {"prometheus": prometheus, "prometheusUrl": "http://prometheus:9090"}
+    autoscaling = {"by": "keda", "maxReplicas": 3}
+
+    shown = rehearse({**with_model(autoscaling=autoscaling), "monitoring": there})
+
+    assert shown.well, shown.said
+    assert ("not rehearsed: the chart of monitoring" in shown.said) == (prometheus == "install")
+    for counted in ("PodMonitor 2", "ServiceMonitor 1", "PrometheusRule 1", "ScaledObject 1"):
+        assert counted in shown.said
+
+
 def test_a_pod_without_a_node_is_told_with_the_scheduler_s_own_reason(rehearse: Rehearse) -> None:
     shown = rehearse(with_model(resources={"requests": {"cpu": "300"}, "limits": {"cpu": "300"}}))
 

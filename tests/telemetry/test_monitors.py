@@ -85,13 +85,42 @@ def test_each_role_of_each_model_has_a_monitor_that_selects_its_pods_alone(deplo
         assert endpoint["port"] in ports
 
 
-def test_proxies_of_others_are_not_asked_for_metrics(deploy: Deploy) -> None:
+def test_the_proxies_that_istio_makes_for_the_gateway_are_scraped(deploy: Deploy) -> None:
     found = made(deploy, {"llm-d:gateway": {"provider": "istio"}})
+
+    [gateway] = of(found, "Gateway")
+    name = gateway["metadata"]["name"]
+    [spec] = [
+        one["spec"] for one in of(found, "PodMonitor") if one["metadata"]["name"].startswith(name)
+    ]
+    assert spec["selector"] == {
+        "matchLabels": {"gateway.networking.k8s.io/gateway-name": name}
+    }
+    [endpoint] = spec["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("http-envoy-prom", "/stats/prometheus")
+
+
+def titles(found: list[Made]) -> set[str]:
+    """Of all panels."""
+    texts = [
+        text
+        for one in of(found, "ConfigMap")
+        if one["metadata"]["labels"].get("grafana_dashboard")
+        for text in one["data"].values()
+    ]
+    return {panel["title"] for text in texts for panel in json.loads(text)["panels"]}
+
+
+def test_proxies_that_run_with_their_control_plane_are_not_asked_and_have_no_panels(
+    deploy: Deploy,
+) -> None:
+    found = made(deploy, {"llm-d:gateway": {"provider": "envoy-ai-gateway"}})
 
     assert of(found, "Gateway")
     assert len(of(found, "PodMonitor", "ServiceMonitor")) == 5  # three roles and two pickers
-    named = {one["metadata"]["name"] for one in of(found, "PodMonitor", "ServiceMonitor")}
-    assert not [name for name in named if "gateway" in name]
+    gateways = {"Answers of the gateway", "Tried again"}
+    assert titles(found) & gateways == set()
+    assert titles(made(deploy)) >= gateways
 
 
 def test_google_is_told_in_its_own_words_and_may_read_the_token(deploy: Deploy) -> None:

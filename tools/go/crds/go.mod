@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/GoogleCloudPlatform/gke-gateway-api v1.3.0
+	github.com/kedacore/keda/v2 v2.21.0
 	github.com/openshift/api v0.0.0-20260501191448-a49973eaef53
 	github.com/prometheus-operator/prometheus-operator v0.85.0
 	istio.io/api v1.29.2
