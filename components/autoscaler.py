@@ -14,7 +14,10 @@ def autoscaler(
     name: str, service: plan.Service, scaling: plan.Scaling, opts: pulumi.ResourceOptions
 ) -> pulumi.Resource:
     """Of the pods that answer; those that read prompts for them stay as many as they are."""
-    metadata: meta.ObjectMetaArgsDict = {"name": service.decode.workload, "namespace": service.namespace}
+    metadata: meta.ObjectMetaArgsDict = {
+        "name": service.decode.workload,
+        "namespace": service.namespace,
+    }
     if scaling.by == "keda":
         return k8s.apiextensions.CustomResource(
             name,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from stack.plan import Metrics
 from stack.proxy_metrics import ProxyMetrics
-from telemetry.panels import RATE, SCOPE, SERVER_ERRORS, Board, Panel, Query, Unit, rate
+from telemetry.panels import SCOPE, SERVER_ERRORS, Board, Panel, Query, Unit, rate
 
 PROXIES = 'namespace="$namespace",role="gateway"'
 

@@ -93,9 +93,7 @@ def test_the_proxies_that_istio_makes_for_the_gateway_are_scraped(deploy: Deploy
     [spec] = [
         one["spec"] for one in of(found, "PodMonitor") if one["metadata"]["name"].startswith(name)
     ]
-    assert spec["selector"] == {
-        "matchLabels": {"gateway.networking.k8s.io/gateway-name": name}
-    }
+    assert spec["selector"] == {"matchLabels": {"gateway.networking.k8s.io/gateway-name": name}}
     [endpoint] = spec["podMetricsEndpoints"]
     assert (endpoint["port"], endpoint["path"]) == ("http-envoy-prom", "/stats/prometheus")
 
