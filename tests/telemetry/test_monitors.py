@@ -109,10 +109,10 @@ def titles(found: list[Made]) -> set[str]:
     return {panel["title"] for text in texts for panel in json.loads(text)["panels"]}
 
 
-def test_proxies_that_run_with_their_control_plane_are_not_asked_and_have_no_panels(
+def test_proxies_of_other_providers_are_not_asked_and_have_no_panels(
     deploy: Deploy,
 ) -> None:
-    found = made(deploy, {"llm-d:gateway": {"provider": "envoy-ai-gateway"}})
+    found = made(deploy, {"llm-d:gateway": {"provider": "agentgateway"}})
 
     assert of(found, "Gateway")
     assert len(of(found, "PodMonitor", "ServiceMonitor")) == 5  # three roles and two pickers
