@@ -4,6 +4,7 @@ import pulumi_kubernetes.core.v1 as core
 import pulumi_kubernetes.meta.v1 as meta
 import pulumi_kubernetes.rbac.v1 as rbac
 
+from components import rights
 from components.pods import (
     DRAIN,
     DRAIN_SECONDS,
@@ -27,19 +28,14 @@ class BodyReader(pulumi.ComponentResource):
         super().__init__("llm-d:components:BodyReader", name, None, opts)
         child, metadata = pulumi.ResourceOptions(parent=self), metadata_of(reader)
         account = core.ServiceAccount(f"{name}-account", metadata=metadata, opts=child)
-        role = rbac.Role(f"{name}-role", metadata=metadata, rules=RULES, opts=child)
-        binding = rbac.RoleBinding(
-            f"{name}-role-binding",
+        binding = rights.granted(
+            f"{name}-role",
+            reader.name,
             metadata=metadata,
-            role_ref={
-                "api_group": "rbac.authorization.k8s.io",
-                "kind": "Role",
-                "name": reader.name,
-            },
-            subjects=[
-                {"kind": "ServiceAccount", "name": reader.name, "namespace": reader.namespace}
-            ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[role, account]),
+            rules=RULES,
+            to=rights.account(reader.name, reader.namespace),
+            opts=child,
+            after=[account],
         )
         deployment = apps.Deployment(
             f"{name}-pods",

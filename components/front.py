@@ -15,7 +15,10 @@ from components.pods import (
     ports,
     restricted,
 )
-from stack import plan
+from stack import plan, proxy_metrics
+
+ADMIN = proxy_metrics.STANDALONE.port
+"""Name of the port that metrics are read at."""
 
 
 class Front(pulumi.ComponentResource):
@@ -110,11 +113,11 @@ def envoy(front: plan.Front) -> core.ContainerArgsDict:
         "args": list(proxy.args),
         "ports": [
             {"name": "http", "container_port": proxy.port},
-            {"name": "admin", "container_port": proxy.admin_port},
+            {"name": ADMIN, "container_port": proxy.admin_port},
         ],
         "lifecycle": DRAIN,
         "readiness_probe": {
-            "http_get": {"path": proxy.ready_path, "port": "admin"},
+            "http_get": {"path": proxy.ready_path, "port": ADMIN},
             "period_seconds": 2,
         },
         "resources": {"requests": dict(front.requests), "limits": dict(front.limits)},

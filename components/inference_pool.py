@@ -7,6 +7,7 @@ import pulumi_kubernetes.core.v1 as core
 import pulumi_kubernetes.meta.v1 as meta
 import pulumi_kubernetes.rbac.v1 as rbac
 
+from components import rights
 from components.objects import made, waiting_for
 from components.pods import (
     DRAIN,
@@ -25,6 +26,8 @@ from stack.kinds import PICKER_PORT
 
 HEALTH_PORT = 9003
 METRICS_PORT = 9090
+POD_METRICS, SERVICE_METRICS = "metrics", "http-metrics"
+"""What pods and their Service call that port."""
 OBJECTIVES_VERSION = "v1alpha2"
 HEALTH = "inference-extension"
 """Of the only picker; where there are several, each says whether it lives and whether it picks."""
@@ -47,13 +50,15 @@ class InferencePool(pulumi.ComponentResource):
         metadata = metadata_of(pool)
 
         account = core.ServiceAccount(f"{name}-account", metadata=metadata, opts=child)
-        role = rbac.Role(f"{name}-role", metadata=metadata, rules=rules(pool), opts=child)
-        binding = rbac.RoleBinding(
-            f"{name}-role-binding",
+        itself = rights.account(pool.picker, pool.namespace)
+        binding = rights.granted(
+            f"{name}-role",
+            pool.picker,
             metadata=metadata,
-            role_ref=reference("Role", pool.picker),
-            subjects=subjects(pool),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[role, account]),
+            rules=rules(pool),
+            to=itself,
+            opts=child,
+            after=[account],
         )
         cluster_role = rbac.ClusterRole(
             f"{name}-cluster-role",
@@ -64,8 +69,8 @@ class InferencePool(pulumi.ComponentResource):
         cluster_binding = rbac.ClusterRoleBinding(
             f"{name}-cluster-role-binding",
             metadata={"name": pool.cluster_role, "labels": labels(pool)},
-            role_ref=reference("ClusterRole", pool.cluster_role),
-            subjects=subjects(pool),
+            role_ref=rights.reference("ClusterRole", pool.cluster_role),
+            subjects=[itself],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[cluster_role, account]),
         )
         configs = core.ConfigMap(f"{name}-config", metadata=metadata, data=config(pool), opts=child)
@@ -115,7 +120,7 @@ class InferencePool(pulumi.ComponentResource):
             spec={
                 "type": pool.service_type,
                 "selector": selector(pool),
-                "ports": ports({"grpc-ext-proc": PICKER_PORT, "http-metrics": METRICS_PORT}),
+                "ports": ports({"grpc-ext-proc": PICKER_PORT, SERVICE_METRICS: METRICS_PORT}),
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
         )
@@ -133,14 +138,6 @@ def labels(pool: plan.Pool) -> dict[str, str]:
 def selector(pool: plan.Pool) -> dict[str, str]:
     """The label that the guides find the endpoint picker's pods by."""
     return {"inferencepool": pool.picker}
-
-
-def reference(kind: str, name: str) -> rbac.RoleRefArgsDict:
-    return {"api_group": "rbac.authorization.k8s.io", "kind": kind, "name": name}
-
-
-def subjects(pool: plan.Pool) -> list[rbac.SubjectArgsDict]:
-    return [{"kind": "ServiceAccount", "name": pool.picker, "namespace": pool.namespace}]
 
 
 def rules(pool: plan.Pool) -> list[rbac.PolicyRuleArgsDict]:
@@ -286,7 +283,7 @@ def picker_container(pool: plan.Pool) -> core.ContainerArgsDict:
         "ports": [
             {"name": "grpc", "container_port": PICKER_PORT},
             {"name": "grpc-health", "container_port": HEALTH_PORT},
-            {"name": "metrics", "container_port": METRICS_PORT},
+            {"name": POD_METRICS, "container_port": METRICS_PORT},
         ],
         "lifecycle": DRAIN,
         # It says that it serves before it has made the certificate that it listens with, which

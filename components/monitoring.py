@@ -4,10 +4,8 @@ from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
-import pulumi_kubernetes.meta.v1 as meta
-import pulumi_kubernetes.rbac.v1 as rbac
 
-from components import front, gateway, monitors
+from components import front, gateway, monitors, rights
 from components.cluster import Cluster
 from components.crds import CrdBundle
 from components.gateway_providers import install
@@ -16,11 +14,7 @@ from stack import plan
 from telemetry import grafana
 
 PASSWORD_BYTES = 24
-COLLECTOR: rbac.SubjectArgsDict = {
-    "kind": "ServiceAccount",
-    "name": "collector",
-    "namespace": "gmp-system",
-}
+COLLECTOR = rights.account("collector", "gmp-system")
 """Of Google's managed Prometheus: reads the tokens that its monitors name."""
 
 
@@ -148,10 +142,10 @@ class Monitoring(pulumi.ComponentResource):
             opts=child,
         )
         if self.monitoring.managed_by_google:
-            metadata: meta.ObjectMetaArgsDict = {"name": secret, "namespace": model.pool.namespace}
-            role = rbac.Role(
+            rights.granted(
                 f"{name}-token-reader",
-                metadata=metadata,
+                secret,
+                metadata={"name": secret, "namespace": model.pool.namespace},
                 rules=[
                     {
                         "api_groups": [""],
@@ -160,18 +154,8 @@ class Monitoring(pulumi.ComponentResource):
                         "verbs": ["get", "list", "watch"],
                     }
                 ],
+                to=COLLECTOR,
                 opts=child,
-            )
-            rbac.RoleBinding(
-                f"{name}-token-reader-binding",
-                metadata=metadata,
-                role_ref={
-                    "api_group": "rbac.authorization.k8s.io",
-                    "kind": "Role",
-                    "name": secret,
-                },
-                subjects=[COLLECTOR],
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
             )
         return token
 

@@ -4,9 +4,10 @@ By these, every series has the labels `pool`, `model` and `role`, which dashboar
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from components.inference_pool import labels, selector
+from components.inference_pool import POD_METRICS, SERVICE_METRICS, labels, selector
 from stack import plan
 from stack.plan import Monitoring
 from stack.proxy_metrics import ProxyMetrics
@@ -40,8 +41,8 @@ def _pods(monitoring: Monitoring, model: plan.Model, role: plan.Role) -> Object:
         )
     return _monitor(
         monitoring,
-        "PodMonitor",
         name,
+        kind="PodMonitor",
         selector=role.labels,
         endpoint={"port": port, "path": "/metrics"},
         constant=_constant(model, role.name),
@@ -57,7 +58,7 @@ def _picker(monitoring: Monitoring, model: plan.Model) -> Object:
             model.monitors.picker,
             selector=selector(model.pool),
             endpoint={
-                "port": "metrics",
+                "port": POD_METRICS,
                 "path": "/metrics",
                 "authorization": {"type": "Bearer", "credentials": {"secret": secret}},
             },
@@ -65,11 +66,11 @@ def _picker(monitoring: Monitoring, model: plan.Model) -> Object:
         )
     return _monitor(
         monitoring,
-        "ServiceMonitor",
         model.monitors.picker,
+        kind="ServiceMonitor",
         selector=labels(model.pool),
         endpoint={
-            "port": "http-metrics",
+            "port": SERVICE_METRICS,
             "path": "/metrics",
             "authorization": {"credentials": secret},
         },
@@ -81,8 +82,8 @@ def of_proxies(
     monitoring: Monitoring, metrics: ProxyMetrics, selector: Mapping[str, str]
 ) -> Object:
     """What stands in front of the pools; `selector` are its pods' labels."""
-    kind = _monitoring if monitoring.managed_by_google else _pod_monitor
-    return kind(
+    made = _monitoring if monitoring.managed_by_google else partial(_monitor, kind="PodMonitor")
+    return made(
         monitoring,
         monitoring.proxy_monitor,
         selector=selector,
@@ -95,24 +96,11 @@ def _constant(model: plan.Model, role: str) -> dict[str, str]:
     return {"pool": model.pool.name, "model": model.name, "role": role}
 
 
-def _pod_monitor(
-    monitoring: Monitoring,
-    name: str,
-    *,
-    selector: Mapping[str, str],
-    endpoint: Mapping[str, Any],
-    constant: Mapping[str, str],
-) -> Object:
-    return _monitor(
-        monitoring, "PodMonitor", name, selector=selector, endpoint=endpoint, constant=constant
-    )
-
-
 def _monitor(
     monitoring: Monitoring,
-    kind: str,
     name: str,
     *,
+    kind: str,
     selector: Mapping[str, str],
     endpoint: Mapping[str, Any],
     constant: Mapping[str, str],

@@ -8,6 +8,7 @@ import pulumi_kubernetes.meta.v1 as meta
 import pulumi_kubernetes.rbac.v1 as rbac
 import yaml
 
+from components import rights
 from components.front import balancer
 from components.pods import RESTRICTED, digest, ports, restricted
 from stack import plan
@@ -42,23 +43,14 @@ class Prometheus(pulumi.ComponentResource):
             "labels": labels(prometheus),
         }
         account = core.ServiceAccount(f"{name}-account", metadata=metadata, opts=child)
-        role = rbac.Role(f"{name}-role", metadata=metadata, rules=discovery(), opts=child)
-        binding = rbac.RoleBinding(
-            f"{name}-role-binding",
+        binding = rights.granted(
+            f"{name}-role",
+            prometheus.name,
             metadata=metadata,
-            role_ref={
-                "api_group": "rbac.authorization.k8s.io",
-                "kind": "Role",
-                "name": prometheus.name,
-            },
-            subjects=[
-                {
-                    "kind": "ServiceAccount",
-                    "name": prometheus.name,
-                    "namespace": monitoring.namespace,
-                }
-            ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[role, account]),
+            rules=discovery(),
+            to=rights.account(prometheus.name, monitoring.namespace),
+            opts=child,
+            after=[account],
         )
         files = config(monitoring, monitors, rules)
         configs = core.ConfigMap(f"{name}-config", metadata=metadata, data=files, opts=child)

@@ -60,7 +60,8 @@ def deployed(
 ) -> Iterator[Deployed]:
     """A stack with a token in it, on a cluster that another made."""
     root = tmp_path_factory.mktemp("existing") / "project"
-    project = Project.create(root, "elsewhere", EMBEDDED | {"cluster": on(control_plane)})
+    blocks = {"cluster": on(control_plane), "monitoring": {"prometheus": "operator"}}
+    project = Project.create(root, "elsewhere", EMBEDDED | blocks)
     before = objects(control_plane)
     assert project.act("preview").code == 0
     assert project.pulumi("config", "set", "--secret", "llm-d:hfToken", TOKEN).code == 0
@@ -106,6 +107,16 @@ def test_a_token_is_never_in_plain_text(deployed: Deployed) -> None:
     assert [path for path in files if TOKEN.encode() in path.read_bytes()] == []
     read = ("get", "secret", "llm-d-hf-token", "-n", NAMESPACE, "-o", "jsonpath={.data.HF_TOKEN}")
     assert kubectl(deployed.cluster, *read) == base64.b64encode(TOKEN.encode()).decode()
+
+
+def test_where_no_definitions_of_monitors_are_there_are_none_and_no_error(
+    deployed: Deployed,
+) -> None:
+    assert "does not serve monitoring.coreos.com/v1: no monitors and no alerts" in deployed.said
+    kinds = kubectl(deployed.cluster, "api-resources", "--output=name").split()
+    assert not [kind for kind in kinds if kind.endswith("monitoring.coreos.com")]
+    tokens = kubectl(deployed.cluster, "get", "secrets", "-n", NAMESPACE, "-o", "name")
+    assert "metrics-reader" not in tokens
 
 
 def test_the_context_that_kubectl_uses_is_never_used_instead(
