@@ -3,7 +3,7 @@
 import functools
 import json
 import runpy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -100,6 +100,18 @@ Deploy = Callable[..., list[Made]]
 def stack_config(stack: str) -> dict[str, Any]:
     """What the stack file says, project prefixes included."""
     return yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+
+
+def prometheuses(stack: str) -> Iterator[str]:
+    """Those that its cluster can have, as `monitoring.prometheus` calls them."""
+    cluster = stack_config(stack)["llm-d:cluster"]
+    platform = cluster.get("platform")
+    if platform != "openshift":
+        yield "install"
+    if cluster["kind"] != "embedded":
+        yield "operator"
+    if platform in {"gke", "openshift"}:
+        yield platform
 
 
 def run(

@@ -1,12 +1,12 @@
 """Monitors for every Prometheus there is, and what stays away where there is none."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from recording import STACKS, Deploy, Made, stack_config
+from recording import STACKS, Deploy, Made, prometheuses, run
 from test_bad_input import existing_cluster, told
 
 from components import Cluster
@@ -40,19 +40,7 @@ def of(found: list[Made], *kinds: str) -> list[dict[str, Any]]:
     return [one.inputs for one in found if one.is_object and one.kind in kinds]
 
 
-def can_have(stack: str) -> Iterator[str | None]:
-    yield None
-    cluster = stack_config(stack)["llm-d:cluster"]
-    platform = cluster.get("platform")
-    if platform != "openshift":
-        yield "install"
-    if cluster["kind"] != "embedded":
-        yield "operator"
-    if platform in {"gke", "openshift"}:
-        yield platform
-
-
-CAN_HAVE = [(stack, prometheus) for stack in STACKS for prometheus in can_have(stack)]
+CAN_HAVE = [(stack, one) for stack in STACKS for one in (None, *prometheuses(stack))]
 
 
 @pytest.mark.parametrize(("stack", "prometheus"), CAN_HAVE)
@@ -141,12 +129,13 @@ def nothing(_cluster: Cluster, _api: str) -> bool:
     return False
 
 
+@pytest.mark.usefixtures("deploy")
 def test_where_the_cluster_knows_no_monitors_there_are_none_and_no_error(
-    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Cluster, "serves", nothing)
 
-    found = made(deploy)
+    found = made(run)  # not `deploy`, which keeps what the same words made elsewhere
 
     assert not of(found, "PodMonitor", "ServiceMonitor", "PrometheusRule")
     assert of(found, "InferencePool")
