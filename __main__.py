@@ -21,7 +21,8 @@ hf_token = pulumi.Config().get_secret("hfToken")
 
 cluster = Cluster("cluster", cluster=plan.cluster)
 providers = GatewayProviders("gateway", providers=plan.providers, opts=cluster.here())
-namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=cluster.here())
+fits = cluster.here(*providers.checked)
+namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=fits)
 pools: list[InferencePool] = []
 for model in plan.models:
     opts = cluster.here(providers, namespace)

@@ -45,7 +45,7 @@ class Cluster(pulumi.ComponentResource):
         )
         self.register_outputs({"kubeconfig": self.kubeconfig, "context": self.context})
 
-    def here(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
+    def here(self, *after: pulumi.Input[pulumi.Resource]) -> pulumi.ResourceOptions:
         """Options that put a component on this cluster, after others.
 
         What stands on a cluster of the stack's own goes with it: one delete instead of many.

@@ -5,7 +5,7 @@ import pulumi
 import pulumi_kubernetes.core.v1 as core
 
 from components.body_reader import BodyReader
-from components.objects import KubernetesObject, made, waiting_for
+from components.objects import KubernetesObject, made, told_if_there, waiting_for
 from components.pods import ports
 from stack import plan
 from stack.kinds import MODEL_HEADER, reference
@@ -44,7 +44,13 @@ class Gateway(pulumi.ComponentResource):
                     kind="GatewayClass",
                     metadata={"name": gateway.gateway_class, "labels": labels},
                     body={"spec": {"controllerName": gateway.makes_class}},
-                    opts=child,
+                    opts=pulumi.ResourceOptions.merge(
+                        child,
+                        told_if_there(
+                            f"{name}-class",
+                            "`gateway.controlPlane: adopt` takes it, if it serves pools",
+                        ),
+                    ),
                 )
             )
         if gateway.parameters:

@@ -1,146 +1,39 @@
-"""Stacks behind a Gateway that a real Istio serves: alone, changed, and beside others.
+"""Stacks behind a Gateway that a real Istio serves: alone, changed, beside another, gone.
 
-One control plane for nearly all of it, with the stack that brought Istio; the others are guests
-there.
+One control plane for all of it, with the stack that brought Istio; the others are guests there.
 """
 
 import json
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from engine.gateways import (
+    GATEWAY,
+    LARGE,
+    MODELS,
+    NAMESPACE,
+    SECONDS,
+    SHARED,
+    SMALL,
+    Host,
+    ask,
+    chat,
+    guest,
+    istio,
+    lasting,
+    through,
+    versions,
+)
 from engine.project import EMBEDDED, ROOT, Project
-from engine.test_existing_cluster import kubectl, objects, on
 
 import tools
 from embedded.cluster import Cluster
 
 pytestmark = [pytest.mark.engine]
-
-SMALL, LARGE, SHARED = "Qwen/Qwen3-0.6B", "Qwen/Qwen3-1.7B", "chat"
-NAMESPACE = "llm-d-inference-scheduler"
-GATEWAY = "infra-inference-scheduling-inference-gateway"
-MODELS: list[dict[str, Any]] = [
-    {"name": SMALL, "replicas": 1},
-    {
-        "name": LARGE,
-        "id": "large",
-        "aliases": [{"name": SHARED, "targets": [{"model": SMALL}, {"model": LARGE}]}],
-    },
-]
-ADOPTED = {"gatewayApi": "adopt", "inferenceExtension": "adopt"}
-"""Definitions that another stack brought."""
-SECONDS = 60.0
-PROPAGATION_SECONDS = 20.0
-"""From istiod's word that a route is in force until the last proxy has it, on a busy machine."""
-TOO_EARLY = {500, 503}
-
-
-def istio(**said: Any) -> dict[str, Any]:
-    return {"provider": "istio", "replicas": 1, **said}
-
-
-def guest(**said: Any) -> dict[str, Any]:
-    """Of a stack that finds Istio there."""
-    return istio(controlPlane="adopt", crds=ADOPTED, **said)
-
-
-def chat(model: str, prompt: str = "Say hello.") -> bytes:
-    messages = [{"role": "user", "content": prompt}]
-    return json.dumps({"model": model, "messages": messages, "max_tokens": 4}).encode()
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    text: str
-    headers: Mapping[str, str]
-
-
-def ask(url: str, body: bytes | None = None) -> Answer:
-    """The answer, once the proxies have what istiod says that they have been told."""
-    deadline = time.monotonic() + PROPAGATION_SECONDS
-    while (answer := _asked(url, body)).status in TOO_EARLY and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return answer
-
-
-def _asked(url: str, body: bytes | None) -> Answer:
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - our own gateway
-    try:
-        with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - the same
-            return Answer(answer.status, answer.read().decode(), dict(answer.headers))
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return Answer(refusal.code, refusal.read().decode(), dict(refusal.headers))
-
-
-def through(cluster: Cluster, namespace: str, postfix: str) -> "subprocess.CompletedProcess[str]":
-    """A chat completion by way of a ClusterIP Service, through the API server, in time."""
-    deadline = time.monotonic() + PROPAGATION_SECONDS
-    while (done := _through(cluster, namespace, postfix)).returncode:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.2)
-    return done
-
-
-def _through(cluster: Cluster, namespace: str, postfix: str) -> "subprocess.CompletedProcess[str]":
-    service = f"infra-{postfix}-inference-gateway-istio:80"
-    path = f"namespaces/{namespace}/services/{service}/proxy/v1/chat/completions"
-    return subprocess.run(  # noqa: S603 - our own words
-        [
-            *(tools.resolve("kubectl"), f"--kubeconfig={cluster.kubeconfig}"),
-            *("create", f"--raw=/api/v1/{path}", "-f-"),
-        ],
-        input=chat(SMALL).decode(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def lasting(cluster: Cluster) -> set[str]:
-    """All but pods, which take their time to go, whoever had them."""
-    return {one for one in objects(cluster) if not one.startswith("Pod ")}
-
-
-def versions(cluster: Cluster) -> dict[str, Any]:
-    """What nobody but its owner may change: definitions, classes, namespaces."""
-    kinds = "crds,gatewayclasses,namespaces"
-    listed = json.loads(kubectl(cluster, "get", kinds, "-o", "json"))["items"]
-    return {
-        f"{one['kind']} {one['metadata']['name']}": (
-            one["metadata"]["uid"],
-            one.get("spec"),
-            one["metadata"].get("labels"),
-        )
-        for one in listed
-    }
-
-
-@dataclass(frozen=True)
-class Host:
-    project: Project
-    cluster: Cluster
-    guests: list[Project] = field(default_factory=list[Project])
-
-    @property
-    def url(self) -> str:
-        return self.project.outputs()["gatewayUrl"]
-
-    def guest(self, folder: Path, name: str, **said: Any) -> Project:
-        config = EMBEDDED | {"cluster": on(self.cluster), "models": MODELS[:1]} | said
-        made = Project.create(folder / name, name, config)
-        self.guests.append(made)
-        return made
 
 
 @pytest.fixture(scope="module")
@@ -254,16 +147,22 @@ def test_a_second_stack_adopts_what_is_there_and_leaves_all_of_it_behind(
     host: Host, namespace: str, names: dict[str, Any], tmp_path: Path
 ) -> None:
     before, owned = lasting(host.cluster), versions(host.cluster)
-    second = host.guest(tmp_path, "second", names=names, gateway=guest())
 
-    up = second.act("up")
-    assert up.code == 0, up.said
-    answered = through(host.cluster, namespace, names.get("postfix", "inference-scheduling"))
-    assert answered.returncode == 0, answered.stderr
-    assert ask(f"{host.url}/v1/chat/completions", chat(SMALL)).status == 200
-    down = second.act("down")
+    with host.guest(tmp_path, names=names, gateway=guest()) as second:
+        up = second.act("up")
+        assert up.code == 0, up.said
+        answered = through(host.cluster, namespace, names.get("postfix", "inference-scheduling"))
+        assert answered.returncode == 0, answered.stderr
+        assert ask(f"{host.url}/v1/chat/completions", chat(SMALL)).status == 200
 
-    assert down.code == 0, down.said
     assert lasting(host.cluster) == before
     assert versions(host.cluster) == owned
     assert ask(f"{host.url}/v1/chat/completions", chat(SMALL)).status == 200
+
+
+def test_down_leaves_nothing(host: Host) -> None:
+    down = host.project.act("down")
+
+    assert down.code == 0, down.said
+    assert not host.project.cluster.exists()
+    assert host.project.processes() == []
