@@ -23,12 +23,13 @@ cluster = Cluster("cluster", cluster=plan.cluster)
 providers = GatewayProviders("gateway", providers=plan.providers, opts=cluster.here())
 fits = cluster.here(*providers.checked)
 namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=fits)
-pools: list[InferencePool] = []
+opts = cluster.here(providers, namespace)
+pickers: list[pulumi.CustomResource] = []
+servers: list[pulumi.CustomResource] = []
 for model in plan.models:
-    opts = cluster.here(providers, namespace)
     pool = InferencePool(model.named("pool"), pool=model.pool, opts=opts)
-    pools.append(pool)
-    ModelService(model.named("model"), service=model.service, opts=opts)
+    pickers.append(pool.picker)
+    servers.append(ModelService(model.named("model"), service=model.service, opts=opts).pods)
     if model.monitors:
         Monitoring(
             model.named("monitoring"),
@@ -38,8 +39,7 @@ for model in plan.models:
             opts=cluster.here(pool),
         )
 
-pickers = [pool.picker for pool in pools]
-way_in = entrance(plan.entrance, pickers=pickers, opts=cluster.here(providers, namespace))
+way_in = entrance(plan.entrance, pickers=pickers, servers=servers, opts=opts)
 
 for key, value in endpoints(
     plan, way_in, kubeconfig=cluster.kubeconfig, context=cluster.context

@@ -440,6 +440,19 @@ def test_an_istiod_that_does_not_know_pools_is_not_adopted(found: dict[str, str]
         check_flag(found, POOLS)
 
 
+@pytest.mark.parametrize(("said", "makes"), [(None, True), ("adopt", False), (False, True)])
+def test_a_class_that_no_control_plane_makes_is_the_stacks_unless_it_is_adopted(
+    said: Any,
+    makes: bool,  # noqa: FBT001 - a case
+) -> None:
+    gateway = asked("envoy-ai-gateway", **({} if said is None else {"controlPlane": said}))
+
+    entrance = planned(**gateway).entrance
+
+    assert isinstance(entrance, plans.Gateway)
+    assert bool(entrance.makes_class) == makes
+
+
 # What is refused
 
 

@@ -64,12 +64,12 @@ class Answer:
 def ask(url: str, body: bytes | None = None) -> Answer:
     """The answer, once the proxies have what istiod says that they have been told."""
     deadline = time.monotonic() + PROPAGATION_SECONDS
-    while (answer := _asked(url, body)).status in TOO_EARLY and time.monotonic() < deadline:
+    while (answer := ask_once(url, body)).status in TOO_EARLY and time.monotonic() < deadline:
         time.sleep(0.2)
     return answer
 
 
-def _asked(url: str, body: bytes | None) -> Answer:
+def ask_once(url: str, body: bytes | None) -> Answer:
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - our own gateway
     try:
         with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - the same
