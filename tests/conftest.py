@@ -1,11 +1,12 @@
 import asyncio
 import gc
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import hypothesis
 import pytest
 from hypothesis.internal.detection import is_hypothesis_test
-from recording import ROOT, Deploy, run
+from recording import ROOT, Deploy, Made, run
 
 import tools
 from embedded.cluster import Cluster, Node
@@ -28,15 +29,25 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         gc.enable()
 
 
+_made: dict[str, list[Made]] = {}
+
+
 @pytest.fixture
 def deploy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploy]:
-    """`run`, on a machine without any kubeconfig."""
+    """`run`, on a machine without any kubeconfig; what the same words made is not made again."""
     monkeypatch.setenv("KUBECONFIG", "/nonexistent/kubeconfig")
     monkeypatch.chdir(ROOT)
     # Pulumi's mocks run on the current loop and do not make one.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    yield run
+
+    def once(stack: str, **said: Any) -> list[Made]:
+        key = repr((stack, said))
+        if key not in _made:
+            _made[key] = run(stack, **said)
+        return _made[key]
+
+    yield once
     loop.close()
     asyncio.set_event_loop(None)
 

@@ -76,15 +76,9 @@ def behind(provider: str, **blocks: Any) -> dict[str, Any]:
 
 
 def provided(deploy: Deploy, release: str, provider: str) -> Sequence[Made]:
-    """All that is made of such a stack, once for all tests."""
-    if (key := (release, provider)) not in _provided:
-        blocks = behind(provider, release=release, models=[QWEN])
-        config = {f"llm-d:{key}": value for key, value in blocks.items()}
-        _provided[key] = deploy("simulated", config=config)
-    return _provided[key]
-
-
-_provided: dict[tuple[str, str], Sequence[Made]] = {}
+    """All that is made of such a stack."""
+    blocks = behind(provider, release=release, models=[QWEN])
+    return deploy("simulated", config={f"llm-d:{key}": value for key, value in blocks.items()})
 
 
 def objects_of(made: Sequence[Made]) -> Objects:

@@ -87,13 +87,7 @@ def asked(provider: str, **gateway: Any) -> dict[str, Any]:
 
 
 def made_of(deploy: Deploy, blocks: Mapping[str, Any]) -> list[Made]:
-    """What these blocks make, once for all tests."""
-    if (key := json.dumps(blocks, sort_keys=True)) not in _made:
-        _made[key] = deploy("embedded", config={f"llm-d:{key}": one for key, one in blocks.items()})
-    return _made[key]
-
-
-_made: dict[str, list[Made]] = {}
+    return deploy("embedded", config={f"llm-d:{key}": one for key, one in blocks.items()})
 
 
 def made_by(deploy: Deploy, provider: str, models: Any = None, **gateway: Any) -> list[Made]:

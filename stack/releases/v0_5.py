@@ -39,7 +39,9 @@ RELEASE = Release(
         "rocm": "llm-d's guide has an image for AMD since v0.6",
         "tpu-v6e": "its guide is for TPU7x; use release v0.6 or `current`",
     },
-    endpoint_picker="ghcr.io/llm-d/llm-d-inference-scheduler:v0.5.0",
+    # Not the guides' v0.5.0, whose inference extension 1.3.0 never starts to watch rewrites and
+    # objectives: a model's alias reaches servers that do not know the name.
+    endpoint_picker="ghcr.io/llm-d/llm-d-inference-scheduler:v0.5.1",
     routing_proxy="ghcr.io/llm-d/llm-d-routing-sidecar:v0.5.0",
     envoy="docker.io/envoyproxy/envoy:distroless-v1.38.3",
     crds={"gatewayApi": GATEWAY_API_1_4, "inferenceExtension": INFERENCE_EXTENSION_1_3},

@@ -187,7 +187,7 @@ def pool() -> list[dict[str, Any]]:
 
 def _picker() -> dict[str, Any]:
     return {
-        "image": "ghcr.io/llm-d/llm-d-inference-scheduler:v0.5.0",
+        "image": "ghcr.io/llm-d/llm-d-inference-scheduler:v0.5.1",
         "args": [
             f"--pool-name={POOL}",
             f"--pool-namespace={NAMESPACE}",

@@ -16,6 +16,7 @@ from tools import logs
 pytestmark = [pytest.mark.engine]
 
 MODEL = "Qwen/Qwen3-0.6B"
+ALIAS = "small"
 CONTEXT = 1024
 """Tokens that the model takes, so that a prompt is soon too long."""
 SECONDS = 60.0
@@ -49,7 +50,7 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    model = EMBEDDED["models"][0] | {"maxModelLen": CONTEXT}
+    model = EMBEDDED["models"][0] | {"maxModelLen": CONTEXT, "aliases": [{"name": ALIAS}]}
     folder = tmp_path_factory.mktemp("answers")
     project = Project.create(folder / "project", "embedded", EMBEDDED | {"models": [model]})
     try:
@@ -103,6 +104,13 @@ def test_make_logs_finds_what_each_pod_says(stack: Stack) -> None:
     assert len(logs.find(folder, "ms-")) == 3
     [picker] = logs.find(folder, "gaie-")
     assert "gRPC server listening" in (folder / picker).read_text()
+
+
+def test_a_model_answers_to_its_alias(stack: Stack) -> None:
+    """The endpoint picker writes the model's own name into the request."""
+    status, said = stack.ask(chat(model=ALIAS))
+
+    assert (status, said["model"]) == (200, MODEL)
 
 
 def test_an_unknown_model_is_an_error_of_the_api(stack: Stack) -> None:
