@@ -21,16 +21,17 @@ hf_token = pulumi.Config().get_secret("hfToken")
 
 cluster = Cluster("cluster", cluster=plan.cluster)
 providers = GatewayProviders("gateway", providers=plan.providers, opts=cluster.here())
-namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=cluster.here())
-pools: list[InferencePool] = []
-for model in plan.models:
-    opts = cluster.here(providers, namespace)
-    pool = InferencePool(model.named("pool"), pool=model.pool, opts=opts)
-    pools.append(pool)
-    ModelService(model.named("model"), service=model.service, opts=opts)
-
-pickers = [pool.picker for pool in pools]
-way_in = entrance(plan.entrance, pickers=pickers, opts=cluster.here(providers, namespace))
+fits = cluster.here(*providers.checked)
+namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=fits)
+opts = cluster.here(providers, namespace)
+pools = [InferencePool(one.named("pool"), pool=one.pool, opts=opts) for one in plan.models]
+servers = [ModelService(one.named("model"), service=one.service, opts=opts) for one in plan.models]
+way_in = entrance(
+    plan.entrance,
+    pickers=[one.picker for one in pools],
+    servers=[one.pods for one in servers],
+    opts=opts,
+)
 monitoring = plan.monitoring and Monitoring(
     "monitoring", monitoring=plan.monitoring, cluster=cluster, opts=cluster.here(*pools)
 )

@@ -51,7 +51,7 @@ class Cluster(pulumi.ComponentResource):
         """Whether objects of an API, `group/version`, may be made here."""
         return self._kind.serves(self._settings, api)
 
-    def here(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
+    def here(self, *after: pulumi.Input[pulumi.Resource]) -> pulumi.ResourceOptions:
         """Options that put a component on this cluster, after others.
 
         What stands on a cluster of the stack's own goes with it: one delete instead of many.

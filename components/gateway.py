@@ -4,8 +4,9 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes.core.v1 as core
 
+from components.answers import answering
 from components.body_reader import BodyReader
-from components.objects import KubernetesObject, made, waiting_for
+from components.objects import KubernetesObject, made, told_if_there, waiting_for
 from components.pods import ports
 from stack import plan
 from stack.kinds import MODEL_HEADER, reference
@@ -28,9 +29,11 @@ class Gateway(pulumi.ComponentResource):
         *,
         gateway: plan.Gateway,
         pickers: Sequence[pulumi.Resource],
+        servers: Sequence[pulumi.CustomResource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Nothing is routed to a pool before its endpoint picker is there, of `pickers`."""
+        """Nothing is routed to a pool before its endpoint picker is there, of `pickers`, and no
+        answer expected before `servers` are."""
         super().__init__("llm-d:components:Gateway", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         labels = labels_of(gateway)
@@ -44,7 +47,13 @@ class Gateway(pulumi.ComponentResource):
                     kind="GatewayClass",
                     metadata={"name": gateway.gateway_class, "labels": labels},
                     body={"spec": {"controllerName": gateway.makes_class}},
-                    opts=child,
+                    opts=pulumi.ResourceOptions.merge(
+                        child,
+                        told_if_there(
+                            f"{name}-class",
+                            "`gateway.controlPlane: adopt` takes it, if it serves pools",
+                        ),
+                    ),
                 )
             )
         if gateway.parameters:
@@ -84,7 +93,7 @@ class Gateway(pulumi.ComponentResource):
             )
         if gateway.route:
             made(name, gateway.route, gateway.namespace, labels, child)
-        for route in gateway.routes:
+        routes = [
             KubernetesObject(
                 f"{name}-route-{route.id}" if route.id else f"{name}-route",
                 api_version=API,
@@ -98,8 +107,15 @@ class Gateway(pulumi.ComponentResource):
                 body={"spec": route_spec(gateway, route)},
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[there, *pickers]),
             )
+            for route in gateway.routes
+        ]
         self.address = there.status.apply(address)
         self.url = self.address.apply(lambda known: url(known, gateway))
+        if gateway.ready:
+            all_there = pulumi.Output.all(*(one.id for one in (*routes, *servers)))
+            self.url = pulumi.Output.all(self.url, all_there).apply(
+                lambda known: answering(known[0], gateway.host)
+            )
         self.register_outputs({"address": self.address, "url": self.url})
 
 

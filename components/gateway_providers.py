@@ -6,9 +6,10 @@ import pulumi_kubernetes as k8s
 
 from components.crds import CrdBundle
 from components.gateway import API
-from components.objects import KubernetesObject
+from components.objects import KubernetesObject, told_if_there
 from stack import plan
 from stack.charts import Chart
+from stack.kinds import Flag
 
 CHART_SECONDS = 900
 
@@ -16,26 +17,49 @@ CHART_SECONDS = 900
 class GatewayProviders(pulumi.ComponentResource):
     """What has to be on the cluster before anything can be routed: installed, or checked."""
 
+    checked: Sequence[pulumi.Output[pulumi.Resource]]
+    """What was there and fits: before that nothing of the stack is made."""
+
     def __init__(
         self, name: str, *, providers: plan.Providers, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("llm-d:components:GatewayProviders", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        keep = pulumi.ResourceOptions(parent=self, retain_on_delete=providers.keeps_definitions)
-        before: list[pulumi.Resource] = [
-            CrdBundle(f"{name}-{crds.name}", crds=crds, opts=child if crds.adopt else keep)
+        there = [
+            CrdBundle(f"{name}-{crds.name}", crds=crds, opts=child)
             for crds in providers.crds
-            if providers.looks or not crds.adopt
+            if providers.looks and crds.adopt
         ]
+        self.checked = [
+            *(one for bundle in there for one in bundle.checked),
+            *(adopt(name, one, child) for one in providers.adopted if providers.looks),
+        ]
+        after = pulumi.ResourceOptions(parent=self, depends_on=[*self.checked])
+        keep = pulumi.ResourceOptions.merge(
+            after, pulumi.ResourceOptions(retain_on_delete=providers.keeps_definitions)
+        )
+        before: list[pulumi.Resource] = [
+            *there,
+            *(
+                CrdBundle(f"{name}-{crds.name}", crds=crds, opts=keep)
+                for crds in providers.crds
+                if not crds.adopt
+            ),
+        ]
+        others = told_if_there(
+            f"{name}-namespaces", "`gateway.controlPlane: adopt` takes it, if it serves pools"
+        )
         before += [
-            k8s.core.v1.Namespace(f"{name}-{namespace}", metadata={"name": namespace}, opts=child)
+            k8s.core.v1.Namespace(
+                f"{name}-{namespace}",
+                metadata={"name": namespace},
+                opts=pulumi.ResourceOptions.merge(after, others),
+            )
             for namespace in dict.fromkeys(chart.namespace for chart in providers.charts)
         ]
         for chart in providers.charts:
             # One after the other: a control plane looks once for what the chart before it brings.
-            before.append(install(name, chart, before, keep if chart.defines else child))
-        for adopted in providers.adopted if providers.looks else ():
-            adopt(name, adopted, child)
+            before.append(install(name, chart, before, keep if chart.defines else after))
         self.register_outputs({"gateway": providers.gateway})
 
 
@@ -56,7 +80,9 @@ def install(
     )
 
 
-def adopt(name: str, adopted: plan.GatewayClass, opts: pulumi.ResourceOptions) -> None:
+def adopt(
+    name: str, adopted: plan.GatewayClass, opts: pulumi.ResourceOptions
+) -> pulumi.Output[pulumi.Resource]:
     """Read what is there; what cannot serve pools stops the update."""
     there = KubernetesObject(
         f"{name}-class",
@@ -64,16 +90,24 @@ def adopt(name: str, adopted: plan.GatewayClass, opts: pulumi.ResourceOptions) -
         kind="GatewayClass",
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=adopted.name)),
     )
-    there.spec.apply(lambda spec: check_class(spec, adopted))
+    checked = there.spec.apply(lambda spec: check_class(spec, adopted))
     if flag := adopted.flag:
         deployment = k8s.apps.v1.Deployment.get(
             f"{name}-control-plane", f"{flag.namespace}/{flag.deployment}", opts=opts
         )
-        deployment.spec.apply(lambda spec: check_flag(environment(spec), adopted))
+        checked = checked.apply(lambda _: deployment.spec).apply(
+            lambda spec: check_flag(spec and environment(spec), flag)
+        )
+    return checked.apply(lambda _: there)
 
 
-def check_class(spec: Mapping[str, Any], adopted: plan.GatewayClass) -> None:
-    """RunError where someone else's controller has the class."""
+def check_class(spec: Mapping[str, Any] | None, adopted: plan.GatewayClass) -> None:
+    """RunError where there is no such class, or someone else's controller has it."""
+    if spec is None:
+        raise pulumi.RunError(
+            f"GatewayClass `{adopted.name}` is not on the cluster: install {adopted.controller}, "
+            "or `gateway.controlPlane: true` does"
+        )
     if (found := spec.get("controllerName")) != adopted.controller:
         raise pulumi.RunError(
             f"GatewayClass `{adopted.name}` on the cluster is {found}'s, expected "
@@ -87,13 +121,17 @@ def environment(spec: k8s.apps.v1.outputs.DeploymentSpec) -> dict[str, str | Non
     return {one.name: one.value for container in containers for one in container.env or ()}
 
 
-def check_flag(found: Mapping[str, str | None], adopted: plan.GatewayClass) -> None:
-    """RunError where the control plane does not know pools."""
-    flag = adopted.flag
-    if flag and found.get(flag.variable) != flag.value:
-        said = found.get(flag.variable)
+def check_flag(found: Mapping[str, str | None] | None, flag: Flag) -> None:
+    """RunError where the control plane does not know pools; `found` is None where it is not."""
+    deployment = f"Deployment {flag.namespace}/{flag.deployment}"
+    if found is None:
         raise pulumi.RunError(
-            f"Deployment {flag.namespace}/{flag.deployment} has {flag.variable}={said}, expected "
-            f"{flag.value}: without it InferencePools are refused; have it set, or "
-            "`gateway.controlPlane: false` leaves it unchecked"
+            f"{deployment} is not on the cluster, expected with {flag.variable}={flag.value}: "
+            "`gateway.controlPlane: true` installs it, and with `false` it may be anywhere"
+        )
+    if (said := found.get(flag.variable)) != flag.value:
+        raise pulumi.RunError(
+            f"{deployment} has {flag.variable}={said}, expected {flag.value}: without it "
+            "InferencePools are refused; have it set, or `gateway.controlPlane: false` leaves it "
+            "unchecked"
         )

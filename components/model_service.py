@@ -20,6 +20,9 @@ class Replicas(TypedDict):
 class ModelService(pulumi.ComponentResource):
     """The pods that serve one model."""
 
+    pods: core.Service
+    """Which is there once they are ready."""
+
     def __init__(
         self, name: str, *, service: plan.Service, opts: pulumi.ResourceOptions | None = None
     ) -> None:
@@ -76,7 +79,7 @@ class ModelService(pulumi.ComponentResource):
                     spec=budget(role, role.max_unavailable),
                     opts=child,
                 )
-        core.Service(
+        self.pods = core.Service(
             f"{name}-pods",
             metadata={"name": service.name, "namespace": service.namespace},
             spec=pods(service),

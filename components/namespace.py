@@ -1,6 +1,7 @@
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.objects import told_if_there
 from stack import plan
 
 
@@ -25,7 +26,12 @@ class Namespace(pulumi.ComponentResource):
                 k8s.core.v1.Namespace(
                     name,
                     metadata={"name": namespace.name, "labels": labels(namespace)},
-                    opts=pulumi.ResourceOptions(parent=self),
+                    opts=pulumi.ResourceOptions.merge(
+                        pulumi.ResourceOptions(parent=self),
+                        told_if_there(
+                            name, "`names.createNamespace: false` puts the stack into it"
+                        ),
+                    ),
                 )
             )
         if namespace.hf_token_secret and hf_token is not None:

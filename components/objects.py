@@ -64,6 +64,23 @@ def made(
     )
 
 
+def told_if_there(name: str, way_out: str) -> pulumi.ResourceOptions:
+    """Options that have the way out said, once, where an object is somebody else's already.
+
+    `name` is that of no other such options.
+    """
+    told: list[str] = []
+
+    def tell(failed: pulumi.ErrorHookArgs) -> bool:
+        if not told and any("already exists" in error for error in failed.errors):
+            told.append(failed.urn)
+            pulumi.log.error(f"what is there already is not this stack's: {way_out}")
+        return False  # a second try would end in the same way
+
+    hook = pulumi.ErrorHook(f"{name}-is-there", tell)
+    return pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[hook]))
+
+
 def waiting_for(conditions: Sequence[str]) -> dict[str, Any]:
     """Metadata that has the update wait until all of them hold."""
     return {"annotations": {WAIT_FOR: json.dumps([*conditions])}} if conditions else {}

@@ -1,10 +1,11 @@
 """What the endpoint picker sees of its pool, by its own metrics."""
 
-import ipaddress
 import re
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from ipaddress import ip_address
+from typing import Any
 
+from plugins.values import Object, at
 from smoke.findings import Failed, Found, Hop, Passed
 from smoke.outputs import Model, Stack
 from smoke.trouble import explain
@@ -19,28 +20,20 @@ REFUSALS = frozenset(
 _SAMPLE = re.compile(rf'^{READY_PODS}\{{[^}}]*?\bname="([^"]*)"[^}}]*\}}\s+(\S+)', re.MULTILINE)
 
 
-def beside(url: str | None, port: int) -> str | None:
-    """The metrics' address on the gateway's host, where that is this machine.
+def local(service: Object | None, port: int) -> str | None:
+    """The metrics' address where a load balancer on this machine has the endpoint picker's Service.
 
-    Elsewhere the gateway has no business with metrics, and a token sent there would travel in the
-    clear.
+    Elsewhere a token sent there would travel in the clear.
     """
-    host = urlsplit(url or "").hostname or ""
-    try:
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return None
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics" if local else None
+    given: list[Any] = at(service, "status", "loadBalancer", "ingress") or []
+    hosts = (one["ip"] for one in given if one.get("ip"))
+    host = next((one for one in hosts if ip_address(one).is_loopback), None)
+    return host and f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics"
 
 
 def ready_pods(text: str, pool: str) -> int | None:
     """The figure for a pool, from the Prometheus text format; None where it is not told."""
     return next((int(float(value)) for name, value in _SAMPLE.findall(text) if name == pool), None)
-
-
-def tells(outcome: Outcome, pool: str) -> bool:
-    """Whether the endpoint picker that was asked is this pool's."""
-    return isinstance(outcome, Answer) and ready_pods(outcome.text, pool) is not None
 
 
 def seen_pods(stack: Stack, model: Model, outcome: Outcome, ready: int) -> Found:

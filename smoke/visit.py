@@ -134,9 +134,9 @@ class Visit:
     def _metrics(self) -> Found:
         model = self._model
         token = self._token()
-        url, way = metrics.beside(self._stack.url, model.metrics_port), None
-        # Of several endpoint pickers on one machine, one alone has the port.
-        if url is None or not metrics.tells(self._scrape(token, url), model.pool):
+        service = self._cluster.get(f"{self._path('services')}/{model.picker}")
+        url, way = metrics.local(service, model.metrics_port), None
+        if url is None:
             way = self._open(Hop.PICKER, model.picker, model.metrics_port)
             if isinstance(way, Failed):
                 return way

@@ -117,7 +117,9 @@ def gateway(
         namespace=ask.namespace,
         gateway_class=made.gateway_class,
         port=port,
-        makes_class=plane.controller if made.makes_class else None,
+        makes_class=plane.controller
+        if made.makes_class and stack.gateway.control_plane != "adopt"
+        else None,
         host=stack.gateway.host,
         tls_secret=tls.secret if tls else None,
         parameters=made.parameters,

@@ -38,6 +38,8 @@ class Crds:
     """A bundle and who keeps it."""
 
     name: str
+    key: str
+    """Of the stack file: where it says who keeps it."""
     bundle: CrdBundle
     adopt: bool
 

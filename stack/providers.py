@@ -26,7 +26,7 @@ def providers(
         charts = [*own, *charts]
         if own:
             crds += [
-                Crds(name=name, bundle=bundle, adopt=False)
+                Crds(name=name, key="gateway.controlPlane", bundle=bundle, adopt=False)
                 for name, bundle in plane.definitions.items()
             ]
         adopted = entrances.adopted(stack.gateway, plane, entrance)
@@ -60,7 +60,8 @@ def _crds(
     for name, install in installs.items():
         if install:
             bundle = {**release.crds, "leaderWorkerSet": lws.CRDS}[name]
-            yield Crds(name=name, bundle=bundle, adopt=install == "adopt")
+            key = f"gateway.crds.{name}"
+            yield Crds(name=name, key=key, bundle=bundle, adopt=install == "adopt")
 
 
 def _keeps(stack: config.Stack, cluster: ClusterKind[config.Cluster]) -> frozenset[str]:

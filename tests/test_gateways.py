@@ -18,7 +18,7 @@ from components.gateway import address, url
 from components.gateway_providers import check_class, check_flag
 from stack import plan as plans
 from stack.crd_bundles import CERT_MANAGER, OPENSHIFT_ROUTE, CrdBundle
-from stack.kinds import Offer, Provider
+from stack.kinds import Flag, Offer, Provider
 from stack.platforms import PLATFORMS
 from stack.problems import StackError
 from stack.releases import releases
@@ -397,16 +397,18 @@ def test_a_control_plane_is_installed_checked_or_left_alone(
         assert one.inputs["version"].lstrip("v")[0].isdigit()
 
 
-ISTIO = plans.GatewayClass(
-    name="istio",
-    controller="istio.io/gateway-controller",
-    flag=PROVIDERS["istio"].control_plane("1.28.1", PLATFORMS["kubernetes"]).flag,
+POOLS = Flag(
+    namespace="istio-system",
+    deployment="istiod",
+    variable="ENABLE_GATEWAY_API_INFERENCE_EXTENSION",
+    value="true",
 )
+ISTIO = plans.GatewayClass(name="istio", controller="istio.io/gateway-controller", flag=POOLS)
 
 
 def test_a_control_plane_that_serves_pools_is_adopted() -> None:
     check_class({"controllerName": "istio.io/gateway-controller"}, ISTIO)
-    check_flag({"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": "true"}, ISTIO)
+    check_flag({"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": "true"}, POOLS)
 
 
 def test_a_class_of_another_controller_is_not_adopted() -> None:
@@ -416,10 +418,33 @@ def test_a_class_of_another_controller_is_not_adopted() -> None:
         check_class({"controllerName": "example.com/other"}, ISTIO)
 
 
+def test_a_class_that_is_not_there_is_not_adopted() -> None:
+    with pytest.raises(Exception, match=r"GatewayClass `istio` is not on the cluster: install"):
+        check_class(None, ISTIO)
+
+
+def test_a_control_plane_that_is_elsewhere_is_not_adopted_unseen() -> None:
+    with pytest.raises(Exception, match=r"Deployment istio-system/istiod is not on the cluster"):
+        check_flag(None, POOLS)
+
+
 @pytest.mark.parametrize("found", [{}, {"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": "false"}])
 def test_an_istiod_that_does_not_know_pools_is_not_adopted(found: dict[str, str]) -> None:
     with pytest.raises(Exception, match=r"istio-system/istiod has ENABLE_.*, expected true"):
-        check_flag(found, ISTIO)
+        check_flag(found, POOLS)
+
+
+@pytest.mark.parametrize(("said", "makes"), [(None, True), ("adopt", False), (False, True)])
+def test_a_class_that_no_control_plane_makes_is_the_stacks_unless_it_is_adopted(
+    said: Any,
+    makes: bool,  # noqa: FBT001 - a case
+) -> None:
+    gateway = asked("envoy-ai-gateway", **({} if said is None else {"controlPlane": said}))
+
+    entrance = planned(**gateway).entrance
+
+    assert isinstance(entrance, plans.Gateway)
+    assert bool(entrance.makes_class) == makes
 
 
 # What is refused

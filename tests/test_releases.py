@@ -197,7 +197,9 @@ def test_names_are_not_rewritten_by_a_release_that_cannot() -> None:
 @pytest.mark.parametrize("name", ["v0.5", "v0.6", "current"])
 def test_definitions_that_an_endpoint_picker_crash_loops_with_are_refused(name: str) -> None:
     bundle = RELEASES[name].crds["inferenceExtension"]
-    asked = Crds(name="inferenceExtension", bundle=bundle, adopt=True)
+    asked = Crds(
+        name="inferenceExtension", key="gateway.crds.inferenceExtension", bundle=bundle, adopt=True
+    )
 
     with pytest.raises(pulumi.RunError) as refused:
         crds.check({str(bundle.annotation): "v1.2.0"}, asked)
@@ -212,7 +214,7 @@ def test_definitions_that_an_endpoint_picker_crash_loops_with_are_refused(name: 
 
 def test_other_definitions_than_the_releases_are_refused_too() -> None:
     bundle = RELEASES["v0.5"].crds["gatewayApi"]
-    asked = Crds(name="gatewayApi", bundle=bundle, adopt=True)
+    asked = Crds(name="gatewayApi", key="gateway.crds.gatewayApi", bundle=bundle, adopt=True)
 
     crds.check({str(bundle.annotation): bundle.version}, asked)
     with pytest.raises(pulumi.RunError) as refused:

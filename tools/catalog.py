@@ -196,7 +196,8 @@ _TOOLS = (
             LANGUAGE_EXEC: ModuleFile("pulumi", PULUMI_SDK, f"python/cmd/{LANGUAGE_EXEC}"),
         },
         ask=("version",),
-        suits=_from((3, 200, 0), (4, 0, 0)),
+        # The first that was seen to run the program's error hooks.
+        suits=_from((3, 246, 0), (4, 0, 0)),
         vendor=Vendor(
             url="https://get.pulumi.com/releases/sdk/pulumi-v{version}-{os}-{x64}.tar.gz",
             sums="https://get.pulumi.com/releases/sdk/pulumi-{version}-checksums.txt",

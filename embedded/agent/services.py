@@ -4,9 +4,10 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from itertools import chain, count
 from pathlib import Path
 
 from embedded.agent import names
@@ -20,7 +21,8 @@ from embedded.troubles import SERVED
 POD_NETWORK = IPv4Network("198.18.0.0/16")
 """Set aside for tests of network devices, and so nobody's: EndpointSlices refuse loopback."""
 BALANCER_NETWORK = IPv4Network("127.64.0.0/10")
-"""Loopback, away from what anyone else listens on: a cluster takes one address of it."""
+"""Loopback, away from what anyone else listens on: a cluster takes one address of it, and the next
+ones for Services that ask for the same port."""
 RETRY_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
@@ -41,17 +43,45 @@ def key(service: Object) -> str:
     return f"{service['metadata']['namespace']}/{service['metadata']['name']}"
 
 
-def routes(services: Sequence[Object], balancer: str) -> Iterator[Route]:
-    """Every TCP port of every Service, on its own address and on the load balancer's."""
-    # The older Service has a port that two ask for.
-    for one in sorted(services, key=lambda one: one["metadata"]["creationTimestamp"]):
-        spec: Object = one["spec"]
-        for port in parts(spec, "ports"):
-            if port.get("protocol", "TCP") != "TCP":
-                continue
-            where = [(Side.PODS, spec.get("clusterIP"))]
-            if spec.get("type") == "LoadBalancer":
-                where.append((Side.HOST, balancer))
+def balanced(services: Sequence[Object], first: str) -> dict[str, str]:
+    """Service -> its load balancer's address: what it has, or the first on which its ports are
+    free. `first` is the cluster's own."""
+    found: dict[str, str] = {}
+    taken: set[tuple[str, int]] = set()
+    # Who has an address keeps it, and the older one before the younger.
+    waiting = [
+        (not (there := ingress(one)), one["metadata"]["creationTimestamp"], key(one), there, one)
+        for one in services
+        if one["spec"].get("type") == "LoadBalancer"
+    ]
+    for *_, name, there, one in sorted(waiting, key=lambda one: one[:3]):
+        ports = {port["port"] for port in tcp(one)}
+        addresses = (str(IPv4Address(first) + more) for more in count())
+        found[name] = next(
+            address
+            for address in chain((at["ip"] for at in there), addresses)
+            if not taken & {(address, port) for port in ports}
+        )
+        taken |= {(found[name], port) for port in ports}
+    return found
+
+
+def ingress(service: Object) -> list[Object]:
+    """What its status says of where it is answered on this machine."""
+    there = parts(service, "status", "loadBalancer", "ingress")
+    return [{name: one.get(name) for name in ("ip", "ipMode")} for one in there]
+
+
+def tcp(service: Object) -> list[Object]:
+    """Its ports but those of other protocols, which nothing here carries."""
+    return [one for one in parts(service, "spec", "ports") if one.get("protocol", "TCP") == "TCP"]
+
+
+def routes(services: Sequence[Object], balancers: Mapping[str, str]) -> Iterator[Route]:
+    """Every TCP port of every Service, on its own address and on its load balancer's."""
+    for one in services:
+        where = [(Side.PODS, one["spec"].get("clusterIP")), (Side.HOST, balancers.get(key(one)))]
+        for port in tcp(one):
             for side, address in where:
                 if address not in {None, "", "None"}:
                     yield Route(
@@ -90,7 +120,7 @@ class Services:
     def __init__(
         self, api: Api, machine: Machine | None, events: Events, file: Path, *, balances: bool
     ) -> None:
-        """`file` holds the address of the load balancer between agents.
+        """`file` holds the first address of the load balancer between agents.
 
         `balances` is whether anything is to answer there.
         """
@@ -137,8 +167,8 @@ class Services:
     def _sync(self) -> bool:
         """Whether something has to be tried again."""
         services = self._services.all()
-        balancer = self._address()
-        wanted = list(routes(services, balancer))
+        balancers = balanced(services, self._address())
+        wanted = list(routes(services, balancers))
         for route in self._open.keys() - set(wanted):
             self._open.pop(route).close()
         problems: dict[str, str] = {}
@@ -146,22 +176,13 @@ class Services:
             answers = self._balances or route.at.side is Side.PODS
             if self._machine and answers and route not in self._open:
                 try:
-                    self._listen(self._machine, route)
+                    self._open[route] = self._machine.forward(route.at, self._behind(route))
                 except MachineError as problem:
                     log.warning("%s: %s", route, problem)
                     problems[route.service] = str(problem)
         for one in services:
-            self._publish(one, balancer, problems.get(key(one)))
+            self._publish(one, balancers.get(key(one)), problems.get(key(one)))
         return bool(problems)
-
-    def _listen(self, machine: Machine, route: Route) -> None:
-        """MachineError where the address or port is another's."""
-        for other in self._open:
-            if other.at == route.at:
-                raise MachineError(
-                    f"port {route.at.port} of {route.at.address} is the Service {other.service}'s"
-                )
-        self._open[route] = machine.forward(route.at, self._behind(route))
 
     def _behind(self, route: Route) -> Callable[[], list[Endpoint]]:
         if route.service == "default/kubernetes":
@@ -177,15 +198,12 @@ class Services:
             self._file.write_text(str(network[chosen]))
         return self._file.read_text()
 
-    def _publish(self, service: Object, balancer: str, problem: str | None) -> None:
+    def _publish(self, service: Object, balancer: str | None, problem: str | None) -> None:
         """Say in the Service's status where it is answered on this machine, or why it is not.
 
         It gets an address in any case: what waits for one has more to deploy.
         """
-        balanced = service["spec"].get("type") == "LoadBalancer"
-        ingress = [{"ip": balancer, "ipMode": "Proxy"}] if balanced else []
-        there = parts(service, "status", "loadBalancer", "ingress")
-        at = [{name: one.get(name) for name in ("ip", "ipMode")} for one in there]
+        at = [{"ip": balancer, "ipMode": "Proxy"}] if balancer else []
         said = next(
             (
                 one["message"]
@@ -194,9 +212,9 @@ class Services:
             ),
             None,
         )
-        if (at, said) == (ingress, problem):
+        if (ingress(service), said) == (at, problem):
             return
-        status: Object = {"loadBalancer": {"ingress": ingress or None}}
+        status: Object = {"loadBalancer": {"ingress": at or None}}
         if problem != said:
             status["conditions"] = [condition(problem)]
         metadata = service["metadata"]
@@ -208,7 +226,7 @@ class Services:
                 raise
         if problem:
             self._events.tell(service, "Service", "NotServed", problem, warning=True)
-        elif ingress and not self._balances:
+        elif at and not self._balances:
             self._events.tell(
                 service,
                 "Service",

@@ -27,7 +27,7 @@ from embedded.agent.environment import (
 from embedded.agent.machine import Ended, Endpoint, Mount, Running, Side
 from embedded.agent.pod import bound
 from embedded.agent.programs import LocalProgram, SimulatedError
-from embedded.agent.services import Route, routes, targets
+from embedded.agent.services import Route, balanced, routes, targets
 from embedded.agent.status import remembered, status
 from tools import Missing
 
@@ -340,7 +340,7 @@ def test_only_ready_endpoints_of_this_machine_are_behind_a_port() -> None:
             "ports": [{"name": "http", "port": 80}, {"port": 53, "protocol": "UDP"}],
         },
     }
-    found = list(routes([service], "127.65.0.1"))
+    found = list(routes([service], {"shop/web": "127.65.0.1"}))
     assert [one.at for one in found] == [
         Endpoint(Side.PODS, "198.19.0.9", 80),
         Endpoint(Side.HOST, "127.65.0.1", 80),
@@ -360,6 +360,33 @@ def test_only_ready_endpoints_of_this_machine_are_behind_a_port() -> None:
     assert targets([slices], found[0]) == [Endpoint(Side.PODS, "198.18.1.1", 8080)]
     other = Route(at=found[0].at, service="shop/other", port="http")
     assert targets([slices], other) == []
+
+
+def a_balancer(name: str, made: int, *ports: int, at: str | None = None) -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": "shop", "name": name, "creationTimestamp": str(made)},
+        "spec": {"type": "LoadBalancer", "ports": [{"port": port} for port in ports]},
+        "status": {"loadBalancer": {"ingress": [{"ip": at}] if at else None}},
+    }
+
+
+def test_services_share_an_address_but_where_they_ask_for_the_same_port() -> None:
+    asked = [a_balancer("young", 2, 9002), a_balancer("old", 1, 9002), a_balancer("other", 3, 80)]
+
+    assert balanced(asked, "127.65.0.255") == {
+        "shop/old": "127.65.0.255",
+        "shop/young": "127.65.1.0",
+        "shop/other": "127.65.0.255",
+    }
+
+
+def test_a_service_keeps_the_address_that_it_has_until_an_older_one_needs_the_port() -> None:
+    first, second = "127.65.0.1", "127.65.0.2"
+    new, kept = a_balancer("new", 1, 80), a_balancer("kept", 2, 80, at=second)
+    both = [a_balancer("old", 1, 80, at=first), a_balancer("young", 2, 80, at=first)]
+
+    assert balanced([new, kept], first) == {"shop/kept": second, "shop/new": first}
+    assert balanced(both, first) == {"shop/old": first, "shop/young": second}
 
 
 def test_no_two_pods_have_one_address_and_each_keeps_its_own() -> None:

@@ -71,18 +71,16 @@ def test_metrics_that_cannot_be_reached_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "expected"),
+    ("ingress", "expected"),
     [
-        ("http://127.0.0.1:8081", "http://127.0.0.1:9090/metrics"),
-        ("http://127.3.2.1:80/", "http://127.3.2.1:9090/metrics"),
-        ("http://[::1]:80", "http://[::1]:9090/metrics"),
-        ("http://localhost:8081", "http://localhost:9090/metrics"),
-        ("http://203.0.113.7", None),
-        ("https://llm.example.com", None),
+        ([{"ip": "127.3.2.1"}], "http://127.3.2.1:9090/metrics"),
+        ([{"ip": "203.0.113.7"}, {"ip": "::1"}], "http://[::1]:9090/metrics"),
+        ([{"ip": "203.0.113.7"}], None),
+        ([{"hostname": "llm.example.com"}], None),
         (None, None),
     ],
 )
-def test_a_token_goes_to_no_gateway_but_one_on_this_machine(
-    url: str | None, expected: str | None
+def test_a_token_goes_to_no_load_balancer_but_one_on_this_machine(
+    ingress: list[dict[str, str]] | None, expected: str | None
 ) -> None:
-    assert metrics.beside(url, 9090) == expected
+    assert metrics.local({"status": {"loadBalancer": {"ingress": ingress}}}, 9090) == expected

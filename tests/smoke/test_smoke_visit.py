@@ -23,6 +23,7 @@ from tests.smoke.servers import Asked, Behaviour, Reply, free_port, model, servi
 
 METRICS_TEXT = b'inference_pool_ready_pods{name="gaie"} 2\n'
 EPP = deployed.PICKER
+LOOPBACK = "127.0.0.1"
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,8 @@ def visited(
                 "spec": {
                     "selector": {"inferencepool": EPP},
                     "ports": [{"port": 80, "targetPort": front.port}, {"port": epp.port}],
-                }
+                },
+                "status": {} if forwarded else {"loadBalancer": {"ingress": [{"ip": LOOPBACK}]}},
             },
         )
         stack = dataclasses.replace(
