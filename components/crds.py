@@ -27,9 +27,8 @@ class CrdBundle(pulumi.ComponentResource):
 
 
 def _install(name: str, bundle: plan.Crds, opts: pulumi.ResourceOptions) -> None:
-    told = told_if_there(
-        name, f"`{bundle.key}: adopt` takes the definitions that are there, if they fit"
-    )
+    adopting = f"{bundle.key}: {bundle.adopting}"
+    told = told_if_there(name, f"`{adopting}` takes the definitions that are there, if they fit")
     for document in crds.documents(bundle.bundle):
         k8s.apiextensions.CustomResource(
             f"{name}-{document['spec']['names']['plural']}.{document['spec']['group']}",

@@ -147,7 +147,13 @@ def monitoring(
         home=HOME if has_grafana else namespace,
         managed_by_google=asked.prometheus == "gke",
         api=GOOGLE if asked.prometheus == "gke" else OPERATOR,
-        crds=Crds(name="monitors", bundle=CRDS, adopt=False)
+        crds=Crds(
+            name="monitors",
+            key="monitoring.prometheus",
+            bundle=CRDS,
+            adopt=False,
+            adopting="operator",
+        )
         if install and cluster.is_local
         else None,
         chart=_chart(asked, interval, nodes) if has_grafana else None,

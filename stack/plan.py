@@ -42,6 +42,8 @@ class Crds:
     """Of the stack file: where it says who keeps it."""
     bundle: CrdBundle
     adopt: bool
+    adopting: str = "adopt"
+    """What the key says to have it taken as it is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
