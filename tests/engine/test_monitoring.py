@@ -39,7 +39,8 @@ FASTER = 30
 """Times that alerts' windows are shortened by: five minutes are ten seconds."""
 SHORTEST = 4
 """Seconds; a rate needs samples, of which there is one a second."""
-SECONDS = 60.0
+SECONDS = 120.0
+"""A pod that hangs has to fail its probe, and then has its time to end, before another begins."""
 RATE = 15.0
 VARIABLES = {
     "namespace": NAMESPACE,
