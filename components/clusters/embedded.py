@@ -65,6 +65,10 @@ def problems(settings: Settings) -> Iterator[str]:
     yield from ()
 
 
+def own(settings: Settings) -> bool:
+    return True
+
+
 def simulated(cluster: plan.Cluster) -> list[dict[str, object]]:
     """The nodes as `embedded.cluster.Node` takes them."""
     nodes, hardware = cluster.nodes, cluster.hardware
@@ -89,6 +93,7 @@ KIND = Kind(
     problems=problems,
     service_type=ServiceType.LOAD_BALANCER,
     charts=CHARTS,
+    is_own=own,
     is_local=True,
     connect=connect,
 )
