@@ -17,10 +17,9 @@ from stack.platforms import PLATFORMS, Platform, PlatformName
 from stack.problems import unknown, wrong
 
 
-class Settings(config.Cluster):
-    """A cluster that someone else made."""
+class Reached(config.Cluster):
+    """How a cluster is reached that someone else made, and what is known of it."""
 
-    kind: Literal["existing"]
     context: str
     """Of the kubeconfig; never the current one, so that a stack cannot land elsewhere."""
     kubeconfig: str | None = None
@@ -29,6 +28,12 @@ class Settings(config.Cluster):
     """What the cluster has for pods; left out, nothing is checked against it."""
     version: Annotated[str, Field(pattern=r"^1\.\d+(\.\d+(-gke\.\d+)?)?$")] | None = None
     """Of Kubernetes, like 1.33 or 1.34.0-gke.1626000; left out, nothing is checked against it."""
+
+
+class Settings(Reached):
+    """A cluster that someone else made."""
+
+    kind: Literal["existing"]
     platform: PlatformName = "kubernetes"
     """Whose Kubernetes it is: what comes with the cluster is not the stack's to install."""
 
@@ -47,11 +52,11 @@ def platform(settings: Settings) -> Platform:
     return PLATFORMS[settings.platform]
 
 
-def is_there(settings: Settings) -> bool:
+def is_there(settings: Reached) -> bool:
     return any(contexts_of(path) for path in files(settings))
 
 
-def problems(settings: Settings) -> Iterator[str]:
+def problems(settings: Reached) -> Iterator[str]:
     """A kubeconfig without the context. None at all is fine: a preview needs no cluster."""
     contexts: set[str] = set()
     for path in files(settings):
@@ -73,7 +78,7 @@ def problems(settings: Settings) -> Iterator[str]:
         )
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: Reached) -> list[Path]:
     """The kubeconfig files that are there, as kubectl looks for them."""
     said = settings.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     paths = (Path(part).expanduser() for part in said.split(os.pathsep) if part)

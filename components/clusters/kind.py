@@ -50,7 +50,7 @@ class Settings(machine.Settings):
         ),
     ] = IMAGE
     """Of the node, by version and digest: it decides the version of Kubernetes."""
-    ports: list[Port] = []
+    ports: list[Port] = Field(default=[], max_length=64)
     """What is reached from this machine without a port-forward."""
 
     @property
@@ -98,7 +98,9 @@ def problems(settings: Settings) -> Iterator[str]:
         counted = Counter(getattr(port, side) for port in settings.ports)
         for port, times in counted.items():
             if times > 1:
-                yield wrong("cluster.ports", port, f"each `{side}` once, and it is there {times}×")
+                yield wrong(
+                    "cluster.ports", port, f"each `{side}` once, and it is there {times} times"
+                )
 
 
 def loads_images(settings: Settings) -> tuple[str, ...]:
