@@ -59,7 +59,7 @@ def gib(size: str) -> int:
     return -int(-quantity.parse(size) // GIB)
 
 
-def machine(said: PodmanMachine, *, cpus: int, memory: int, disk: int) -> dict[str, Any]:
+def podman_machine(said: PodmanMachine, *, cpus: int, memory: int, disk: int) -> dict[str, Any]:
     """As `machines.settings.Machine` takes it; sizes are what the cluster needs, in MiB."""
     return {
         "name": said.name,
@@ -81,15 +81,17 @@ def connect(
     opts: pulumi.ResourceOptions,
     *,
     said: Mapping[str, Any],
+    machine: Mapping[str, Any],
     lasting: Sequence[Any],
     context: str,
 ) -> Access:
-    """`said` is the kind's own part of `machines.settings.Settings`, `lasting` what of it makes
-    another cluster when it changes."""
+    """`said` is the kind's own part of `machines.settings.Settings`, beside Podman's `machine`;
+    `lasting` is what of it makes another cluster when it changes."""
     settings = cluster.settings
     assert isinstance(settings, Settings)  # noqa: S101 - the plan chose this kind by it
     whole = {
         **said,
+        "machine": machine,
         "kind": cluster.kind,
         "architecture": architecture(cluster.hardware),
         "adopt": settings.adopt,
@@ -104,7 +106,7 @@ def connect(
             "LLMD_CLUSTER_ROOT": cluster.state,
             "LLMD_CLUSTER_SETTINGS": json.dumps(whole, sort_keys=True),
         },
-        triggers=[cluster.kind, *lasting, whole["machine"]["name"], whole["machine"]["disk"]],
+        triggers=[cluster.kind, *lasting, machine["name"], machine["disk"]],
         add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True)),
     )

@@ -74,10 +74,10 @@ def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> A
             "name": settings.name,
             "driver": settings.driver,
             "options": options,
-            "machine": machine.machine(
-                settings.machine, cpus=CPUS, memory=machine.mib(MEMORY), disk=machine.mib(DISK)
-            ),
         },
+        machine=machine.podman_machine(
+            settings.machine, cpus=CPUS, memory=machine.mib(MEMORY), disk=machine.mib(DISK)
+        ),
         # kind changes nothing of a cluster that is there.
         lasting=[settings.name, settings.driver, *options.values()],
         context=f"kind-{settings.name}",

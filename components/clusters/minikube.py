@@ -61,13 +61,13 @@ def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> A
             "name": settings.profile,
             "driver": settings.driver,
             "options": options,
-            "machine": machine.machine(
-                settings.machine,
-                cpus=settings.cpus + BESIDE_CPUS,
-                memory=options["memory"] + BESIDE_MEMORY,
-                disk=options["disk"] + BESIDE_DISK,
-            ),
         },
+        machine=machine.podman_machine(
+            settings.machine,
+            cpus=settings.cpus + BESIDE_CPUS,
+            memory=options["memory"] + BESIDE_MEMORY,
+            disk=options["disk"] + BESIDE_DISK,
+        ),
         # minikube changes none of them on a cluster that is there.
         lasting=[settings.profile, settings.driver, *options.values()],
         context=settings.profile,
