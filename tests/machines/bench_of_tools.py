@@ -76,7 +76,8 @@ class Bench:
             words = [sys.executable, "-S", "-E", str(RECORDER), str(home), tool]
             program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
             program.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{home / 'bin'}:/usr/bin:/bin")
+        # Nothing of this machine's own.
+        monkeypatch.setenv("PATH", str(home / "bin"))
         made = cls(home)
         made.world()
         return made
@@ -120,15 +121,9 @@ class Bench:
         The tool's number.
         """
         (self.home / "pause").write_text(point)
-        words = [str(self.root), platform, action]
+        said = [json.dumps(asdict(settings))] if settings else []
         running = subprocess.Popen(  # noqa: S603 - our own words
-            [
-                sys.executable,
-                "-c",
-                RUN,
-                *words,
-                *([json.dumps(asdict(settings))] if settings else ()),
-            ],
+            [sys.executable, "-c", RUN, self.root, platform, action, *said],
             cwd=PROJECT,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -19,6 +19,11 @@ PLAIN = [word for word in WORDS if word[:2] != "--"]
 VARIABLES = ("KUBECONFIG", "KIND_EXPERIMENTAL_PROVIDER", "CONTAINER_CONNECTION")
 
 
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def world() -> dict[str, Any]:
     return json.loads(WORLD.read_text())
 
@@ -51,8 +56,7 @@ def create(part: str, name: str, context: str) -> None:
     pause("before")
     if there is None:
         change(part, name, {"state": "half", "uid": str(uuid.uuid4())})
-    sys.stdout.write(f"* {TOOL} is at it\n")
-    sys.stdout.flush()
+    say(f"* {TOOL} is at it")
     pause("during")
     change(part, name, {"state": "running"})
     kubeconfig(context)
@@ -67,12 +71,12 @@ def minikube() -> None:
             listed: dict[str, list[dict[str, str]]] = {"invalid": [], "valid": []}
             for one, said in world()["minikube"].items():
                 listed["invalid" if said["state"] == "half" else "valid"].append({"Name": one})
-            print(json.dumps(listed))
+            say(json.dumps(listed))
         case ["status"]:
             runs = there["state"] == "running"
             said = "Running" if runs else "Stopped"
             node = {"Name": name, "Host": said, "Kubelet": said, "APIServer": said}
-            print(json.dumps([node] if world().get("lists") else node))
+            say(json.dumps([node] if world().get("lists") else node))
             sys.exit(0 if runs else 7)
         case ["start"]:
             create("minikube", name, name)
@@ -94,10 +98,11 @@ def kind() -> None:
     )
     match PLAIN:
         case ["get", "clusters"]:
-            print("\n".join(world()["kind"]) or "No kind clusters found.", file=sys.stderr)
-            print("\n".join(world()["kind"]))
+            if not world()["kind"]:
+                sys.stderr.write("No kind clusters found.\n")
+            say("\n".join(world()["kind"]))
         case ["get", "nodes"]:
-            print(f"{name}-control-plane")
+            say(f"{name}-control-plane")
         case ["create", "cluster"]:
             create("kind", name, f"kind-{name}")
         case ["export", "kubeconfig"]:
@@ -115,7 +120,7 @@ def machine(action: str, name: str) -> None:
     sizes = {key: int(FLAGS[key]) for key in ("cpus", "memory", "disk-size") if key in FLAGS}
     match action:
         case "list":
-            print(json.dumps([{"Name": one} for one in world()["machine"]]))
+            say(json.dumps([{"Name": one} for one in world()["machine"]]))
         case "inspect":
             resources = {
                 "CPUs": there["cpus"],
@@ -123,7 +128,7 @@ def machine(action: str, name: str) -> None:
                 "DiskSize": there["disk-size"],
             }
             said = {"Name": name, "Resources": resources, "Rootful": there["rootful"]}
-            print(json.dumps([{**said, "State": there["state"]}]))
+            say(json.dumps([{**said, "State": there["state"]}]))
         case "init":
             pause("before")
             change("machine", name, {**sizes, "rootful": "rootful" in FLAGS, "state": "stopped"})
@@ -151,7 +156,7 @@ def containers() -> None:
         name = node.removesuffix("-control-plane")
         match action:
             case "inspect":
-                print(str(world()["kind"][name]["state"] == "running").lower())
+                say(str(world()["kind"][name]["state"] == "running").lower())
             case "start":
                 change("kind", name, {"state": "running"})
             case "stop":
@@ -168,7 +173,7 @@ def kubectl() -> None:
         sys.exit("no such context")
     if there["state"] != "running":
         sys.exit("connection refused")
-    print(there["uid"])
+    say(there["uid"])
 
 
 def main() -> None:
@@ -177,7 +182,7 @@ def main() -> None:
         calls.write(json.dumps({"words": [TOOL, *WORDS], "env": env}) + "\n")
     failing = world().get("fails") or {}
     if (said := failing.get(f"{TOOL} {' '.join(PLAIN[:2])}".strip())) is not None:
-        print(said, file=sys.stderr)
+        sys.stderr.write(f"{said}\n")
         sys.exit(3)
     if TOOL in {"podman", "docker"}:
         if PLAIN[0] == "machine":

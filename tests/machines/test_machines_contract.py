@@ -72,8 +72,12 @@ def test_kind_is_made_from_a_file_that_pins_its_image_and_listens_on_loopback(
         None,
     }
     assert bench.did() == [
-        f"kind create cluster --config={file} --wait=300s --name=llm-d-cpu "
-        f"--kubeconfig={kubeconfig}"
+        " ".join(
+            (
+                f"kind create cluster --config={file} --wait=300s",
+                f"--name=llm-d-cpu --kubeconfig={kubeconfig}",
+            )
+        )
     ]
     port = {
         "containerPort": 30080,
@@ -320,7 +324,7 @@ def test_a_podman_machine_that_is_there_is_started_and_left(bench: Bench) -> Non
         ({"rootful": False}, "is rootless", "podman machine set --rootful"),
         (
             {"disk-size": 50},
-            "a disk of 50 GiB, 100 are needed, and no disk can",
+            "50 GiB, 100 are needed, and no disk can",
             "podman machine rm",
         ),
     ],
