@@ -1,6 +1,7 @@
 """A cluster of this machine's that the stack makes, with a tool that the user has installed."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -56,7 +57,7 @@ def mib(size: str) -> int:
 
 def gib(size: str) -> int:
     """Rounded up: tools take no less."""
-    return -int(-quantity.parse(size) // GIB)
+    return math.ceil(quantity.parse(size) / GIB)
 
 
 def podman_machine(said: PodmanMachine, *, cpus: int, memory: int, disk: int) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def podman_machine(said: PodmanMachine, *, cpus: int, memory: int, disk: int) ->
         "name": said.name,
         "cpus": said.cpus or cpus,
         "memory": mib(said.memory) if said.memory else memory,
-        "disk": gib(said.disk) if said.disk else -(-disk * MIB // GIB),
+        "disk": gib(said.disk) if said.disk else math.ceil(disk * MIB / GIB),
         "keep": said.keep,
     }
 
