@@ -18,7 +18,7 @@ from types import FrameType
 from typing import IO, Any
 from urllib.parse import unquote, urlparse
 
-from tools import clusters, providers, rehearsals, shell
+from tools import clusters, own_cluster, providers, rehearsals, shell
 from tools.errors import Missing
 from tools.places import Places, here
 from tools.process import command_line
@@ -34,14 +34,6 @@ COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 KIND_EMBEDDED = re.compile(
     r"""(?<![^\s{,"'])kind["']?\s*:\s*["']?embedded(?![^\s},"'])""",
 )
-KEEPS = ("nothing", "stopped", "running")
-OWNERS = (
-    "command:local:Command",
-    "gcp:container/cluster:Cluster",
-    "gcp:container/nodePool:NodePool",
-)
-CLUSTER = "llm-d:components:Cluster::"
-"""In the name of the component that has what makes the cluster."""
 PROVIDER = re.compile(r"""(?<![^\s{,"'])provider["']?\s*:\s*["']?([\w-]+)""")
 SECONDS = 300.0
 """For the short commands around the one that was asked for."""
@@ -50,13 +42,12 @@ SECONDS = 300.0
 def main(action: str, stack: str, places: Places | None = None, *, keep: str = "") -> int:
     """Run `action` on `stack`; Pulumi's exit code.
 
-    `keep` is what `down` leaves of the stack's own cluster this time, of KEEPS; empty, what the
-    stack says.
+    `keep` is what `down` leaves of the stack's own cluster this time; empty, what the stack says.
     """
     places = places or here()
     check(stack, places)
-    if keep not in {"", *KEEPS}:
-        raise Missing(f"KEEP={keep}", "not known", way_out=f"KEEP= one of {', '.join(KEEPS)}")
+    if keep not in {"", *own_cluster.KEEPS}:
+        raise Missing(f"KEEP={keep}", "not known", way_out=f"one of {', '.join(own_cluster.KEEPS)}")
     sys.stdout.write(f"{providers.decide(here()).notice}\n")
     sys.stdout.flush()
     pulumi = Pulumi(stack, places)
@@ -184,14 +175,13 @@ class Pulumi:
     def forget(self) -> None:
         """Strike out of the state what was on a cluster that is gone, and the cluster."""
         state = self._export()
-        state["deployment"] = without_cluster(state.get("deployment") or {})
+        state["deployment"] = own_cluster.forgotten(state.get("deployment") or {})
         self._import(state)
 
     def but_its_cluster(self) -> list[str]:
         """Words that have `destroy` leave the stack's own cluster alone."""
         deployment: dict[str, Any] = self._export().get("deployment") or {}
-        resources: list[dict[str, Any]] = deployment.get("resources") or []
-        return [f"--exclude={one['urn']}" for one in resources if is_own_cluster(one)]
+        return [f"--exclude={urn}" for urn in own_cluster.owners(deployment)]
 
     def outputs(self) -> dict[str, Any]:
         """What the program exports; secrets among it are masked."""
@@ -292,45 +282,6 @@ def settle(
     before: list[dict[str, Any]] = deployment.get("resources") or []
     settled = {**deployment, "resources": [*before, *adopted], "pending_operations": []}
     return settled, adopted, len(pending)
-
-
-def is_own_cluster(resource: Mapping[str, Any]) -> bool:
-    """Whether it is what makes the stack's cluster, and removes it."""
-    return resource["type"] in OWNERS and CLUSTER in resource.get("parent", "")
-
-
-def without_cluster(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A state in which the stack's own cluster was never made, nor anything on it."""
-    resources: list[dict[str, Any]] = deployment.get("resources") or []
-    owners = {one["urn"] for one in resources if is_own_cluster(one)}
-    gone = owners | {
-        one["urn"]
-        for one in resources
-        if one["type"].startswith(("kubernetes:", "pulumi:providers:kubernetes"))
-        or (one.get("deletedWith") in owners and one.get("custom"))
-    }
-    return {
-        **deployment,
-        "resources": [_without(one, gone) for one in resources if one["urn"] not in gone],
-    }
-
-
-def _without(resource: Mapping[str, Any], gone: Collection[str]) -> dict[str, Any]:
-    """The same with nothing that refers to what is gone."""
-    of_properties: dict[str, list[str]] = resource.get("propertyDependencies") or {}
-    cleaned: dict[str, Any] = {
-        **resource,
-        "dependencies": [one for one in resource.get("dependencies") or () if one not in gone],
-        "propertyDependencies": {
-            key: [one for one in urns or () if one not in gone]
-            for key, urns in of_properties.items()
-        },
-    }
-    if cleaned.get("deletedWith") in gone:
-        del cleaned["deletedWith"]
-    if cleaned.get("provider", "").rpartition("::")[0] in gone:
-        del cleaned["provider"]
-    return cleaned
 
 
 def unawaited(deployment: Mapping[str, Any], urns: Collection[str]) -> Mapping[str, Any]:
