@@ -18,7 +18,7 @@ NAMESPACE = f"{HOME}llm-d:components:Namespace::namespace"
 
 def of(urn: str, *, parent: str = ROOT, **said: Any) -> dict[str, Any]:
     type_ = urn.split("::")[2].rsplit("$", maxsplit=1)[-1]
-    custom = ":components:" not in urn.rsplit("$", maxsplit=1)[-1] and type_ != "pulumi:pulumi:Stack"
+    custom = ":components:" not in type_
     return {"urn": urn, "type": type_, "parent": parent, "custom": custom, **said}
 
 
