@@ -46,7 +46,8 @@ class Lifecycle:
             record = self._book.read()
             wanted = replace(wanted, driver=self._driver(wanted, record))
             if record and self._lasting(record.settings) != self._lasting(wanted):
-                record = self._remove(record)
+                same = self._lasting_machine(record.settings) == self._lasting_machine(wanted)
+                record = self._remove(record, keeps_machine=same)
             record = replace(record or Record(settings=wanted), settings=wanted)
             if self._on_machine(wanted):
                 record = self._have_machine(record)
@@ -82,7 +83,8 @@ class Lifecycle:
                         return
                     case _:
                         pass
-            if record and self._remove(record).ours:
+            keeps = record is not None and record.settings.machine.keep
+            if record and self._remove(record, keeps_machine=keeps).ours:
                 return
             shutil.rmtree(self.root)
 
@@ -168,7 +170,7 @@ class Lifecycle:
         if self._on_machine(settings) and Thing.MACHINE in record.ours:
             self._machine(settings).stop()
 
-    def _remove(self, record: Record) -> Record:
+    def _remove(self, record: Record, *, keeps_machine: bool) -> Record:
         """Take away what was made here; what is left of the record."""
         settings = record.settings
         machine = self._machine(settings) if self._on_machine(settings) else None
@@ -182,7 +184,7 @@ class Lifecycle:
         elif record.adopted:
             _tell(f"{settings.kind} cluster {settings.name} is not this stack's: left as it is")
             record = self._book.write(record.gone(Thing.CLUSTER))
-        if machine and Thing.MACHINE in record.ours and not settings.machine.keep:
+        if machine and Thing.MACHINE in record.ours and not keeps_machine:
             if found:
                 machine.remove()
             record = self._book.write(record.gone(Thing.MACHINE))
@@ -193,11 +195,9 @@ class Lifecycle:
         state = local.state()
         if state is State.ABSENT:
             return
-        if record.stands and state is State.RUNNING:
-            there = self._uid(local)
-            if there and there != record.identity:
-                _tell(f"{record.settings.name} is another cluster by now: left as it is")
-                return
+        if record.stands and state is State.RUNNING and self._is_another(local, record):
+            _tell(f"{record.settings.name} is another cluster by now: left as it is")
+            return
         local.delete()
 
     def _became(self, record: Record) -> str:
@@ -212,14 +212,20 @@ class Lifecycle:
             case State.STOPPED:
                 return "stopped"
             case State.RUNNING:
-                there = self._uid(local)
-                return "another" if there and there != record.identity else "running"
+                return "another" if self._is_another(local, record) else "running"
 
     # -- what is looked up
 
+    def _is_another(self, local: Local, record: Record) -> bool:
+        """Whether somebody else has made what has its name; one that says nothing is itself."""
+        # Another listens elsewhere. What cannot be reached at all cannot be asked either.
+        with contextlib.suppress(Missing):
+            local.connect()
+        return self._uid(local) not in {"", record.identity}
+
     def _identity(self, local: Local) -> str:
         """Of a cluster that answers, or is about to."""
-        self._shop_kubeconfig_is_private()
+        Shop(root=self.root).kubeconfig.chmod(0o600)
         deadline = time.monotonic() + ANSWER_SECONDS
         while not (uid := self._uid(local)):
             if time.monotonic() > deadline:
@@ -238,11 +244,6 @@ class Lifecycle:
         said = shop.ask("kubectl", *reaching, "--request-timeout=10s", *UID)
         return "" if said.code else said.out.strip()
 
-    def _shop_kubeconfig_is_private(self) -> None:
-        kubeconfig = Shop(root=self.root).kubeconfig
-        if kubeconfig.exists():
-            kubeconfig.chmod(0o600)
-
     def _driver(self, wanted: Settings, record: Record | None) -> str:
         if wanted.driver != "auto":
             return wanted.driver
@@ -260,15 +261,18 @@ class Lifecycle:
 
     def _lasting(self, settings: Settings) -> dict[str, Any]:
         """What cannot be changed once it is made."""
-        lasting: dict[str, Any] = {
+        return {
             "kind": settings.kind,
             "name": settings.name,
             "driver": settings.driver,
             "options": settings.options,
+            "machine": self._lasting_machine(settings),
         }
-        if self._on_machine(settings):
-            lasting["machine"] = (settings.machine.name, settings.machine.disk)
-        return lasting
+
+    def _lasting_machine(self, settings: Settings) -> tuple[str, int] | None:
+        """The same of Podman's machine, where there is one."""
+        machine = settings.machine
+        return (machine.name, machine.disk) if self._on_machine(settings) else None
 
     def _on_machine(self, settings: Settings) -> bool:
         return settings.driver == "podman" and self.platform == "darwin"

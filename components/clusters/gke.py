@@ -220,7 +220,7 @@ def platform(settings: Settings) -> Platform:
 
 
 def own(settings: Settings) -> bool:
-    return settings.retain is None
+    return True
 
 
 def is_there(settings: Settings) -> bool:

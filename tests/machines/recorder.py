@@ -47,11 +47,13 @@ def pause(stage: str) -> None:
         time.sleep(60)
 
 
-def kubeconfig(context: str) -> None:
-    Path(FLAGS.get("kubeconfig") or os.environ["KUBECONFIG"]).write_text(context)
+def kubeconfig(part: str, name: str) -> None:
+    """Of the cluster that has the name now; another one later listens elsewhere."""
+    file = Path(FLAGS.get("kubeconfig") or os.environ["KUBECONFIG"])
+    file.write_text(world()[part][name]["uid"])
 
 
-def create(part: str, name: str, context: str) -> None:
+def create(part: str, name: str) -> None:
     there = world()[part].get(name)
     pause("before")
     if there is None:
@@ -59,7 +61,7 @@ def create(part: str, name: str, context: str) -> None:
     say(f"* {TOOL} is at it")
     pause("during")
     change(part, name, {"state": "running"})
-    kubeconfig(context)
+    kubeconfig(part, name)
     pause("after")
 
 
@@ -79,9 +81,9 @@ def minikube() -> None:
             say(json.dumps([node] if world().get("lists") else node))
             sys.exit(0 if runs else 7)
         case ["start"]:
-            create("minikube", name, name)
+            create("minikube", name)
         case ["update-context"]:
-            kubeconfig(name)
+            kubeconfig("minikube", name)
         case ["stop"]:
             change("minikube", name, {"state": "stopped"})
         case ["delete"]:
@@ -104,9 +106,9 @@ def kind() -> None:
         case ["get", "nodes"]:
             say(f"{name}-control-plane")
         case ["create", "cluster"]:
-            create("kind", name, f"kind-{name}")
+            create("kind", name)
         case ["export", "kubeconfig"]:
-            kubeconfig(f"kind-{name}")
+            kubeconfig("kind", name)
         case ["delete", "cluster"]:
             pause("before")
             change("kind", name, None)
@@ -169,9 +171,8 @@ def kubectl() -> None:
     context = FLAGS["context"]
     part, name = ("kind", context[5:]) if context[:5] == "kind-" else ("minikube", context)
     there = world()[part].get(name)
-    if Path(FLAGS["kubeconfig"]).read_text() != context or not there:
-        sys.exit("no such context")
-    if there["state"] != "running":
+    reaches = there and Path(FLAGS["kubeconfig"]).read_text() == there["uid"]
+    if not reaches or there["state"] != "running":
         sys.exit("connection refused")
     say(there["uid"])
 

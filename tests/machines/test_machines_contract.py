@@ -204,6 +204,7 @@ def test_what_cannot_be_changed_is_another_cluster(bench: Bench) -> None:
 
     assert after != before
     assert bench.did() == [
+        "minikube update-context --profile=llm-d-cpu",
         "minikube delete --profile=llm-d-cpu",
         START.replace("24576", "32768"),
     ]
@@ -363,6 +364,19 @@ def test_another_disk_is_another_podman_machine(bench: Bench) -> None:
 
     assert bench.cluster("darwin").up(larger) != before
     assert bench.there()["machine"][MACHINE]["disk-size"] == 200
+
+
+def test_another_cluster_does_with_the_podman_machine_that_is_there(bench: Bench) -> None:
+    bench.cluster("darwin").up(KIND)
+    bench.did()
+
+    bench.cluster("darwin").up(having(KIND, ports=[]))
+
+    assert [one.split()[:3] for one in bench.did()] == [
+        ["kind", "export", "kubeconfig"],
+        ["kind", "delete", "cluster"],
+        ["kind", "create", "cluster"],
+    ]
 
 
 def test_a_podman_machine_goes_with_its_cluster_or_is_kept(bench: Bench) -> None:
