@@ -14,7 +14,8 @@ from typing import Any
 
 HERE, TOOL, *WORDS = sys.argv[1:]
 WORLD = Path(HERE) / "world.json"
-FLAGS = dict(word.removeprefix("--").partition("=")[::2] for word in WORDS if word[:2] == "--")
+SAID = [word.removeprefix("--").partition("=") for word in WORDS if word[:2] == "--"]
+FLAGS: dict[str, str] = {key: value for key, _, value in SAID}
 PLAIN = [word for word in WORDS if word[:2] != "--"]
 VARIABLES = ("KUBECONFIG", "KIND_EXPERIMENTAL_PROVIDER", "CONTAINER_CONNECTION")
 
@@ -181,7 +182,7 @@ def main() -> None:
     with (Path(HERE) / "calls").open("a") as calls:
         env = {name: os.environ[name] for name in VARIABLES if name in os.environ}
         calls.write(json.dumps({"words": [TOOL, *WORDS], "env": env}) + "\n")
-    failing = world().get("fails") or {}
+    failing: dict[str, str] = world().get("fails") or {}
     if (said := failing.get(f"{TOOL} {' '.join(PLAIN[:2])}".strip())) is not None:
         sys.stderr.write(f"{said}\n")
         sys.exit(3)
