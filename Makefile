@@ -25,8 +25,8 @@ up: ## deploy STACK, with a cluster of its own where the stack says so; MONITORI
 preview: ## say what `up` would change, and change nothing
 	@$(TOOLS) preview '$(STACK)' $(MONITORED)
 
-down: ## remove everything that `up` made
-	@$(TOOLS) down '$(STACK)'
+down: ## remove everything that `up` made; KEEP=running or stopped leaves STACK's own cluster
+	@$(TOOLS) down '$(STACK)' --keep='$(KEEP)'
 
 rehearse: ## deploy STACK to a control plane of this machine with its nodes, say where pods land
 	@$(TOOLS) rehearse '$(STACK)'

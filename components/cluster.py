@@ -21,17 +21,13 @@ class Cluster(pulumi.ComponentResource):
     ) -> None:
         super().__init__("llm-d:components:Cluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self._kind = clusters.kinds()[cluster.kind]
-        self._settings = cluster.settings
+        self._kind, self._cluster = clusters.kinds()[cluster.kind], cluster
         access = self._kind.connect(name, cluster, child)
-        self.kubeconfig, self.context, self._owner = (
-            access.kubeconfig,
-            access.context,
-            access.owner,
-        )
+        self.kubeconfig, self.context = access.kubeconfig, access.context
+        self._goes_with = access.owner if access.goes_along else None
         self.provider = k8s.Provider(
             name,
-            kubeconfig=access.kubeconfig,
+            kubeconfig=access.credentials or access.kubeconfig,
             context=access.context,
             # A new kubeconfig for the same cluster must not plan to replace everything on it.
             cluster_identifier=cluster.identity,
@@ -42,20 +38,21 @@ class Cluster(pulumi.ComponentResource):
             # reported: what the stack file says has to win.
             enable_patch_force=True,
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[access.owner] if access.owner else None
+                parent=self,
+                depends_on=[*([access.owner] if access.owner else ()), *access.before],
             ),
         )
         self.register_outputs({"kubeconfig": self.kubeconfig, "context": self.context})
 
     def serves(self, api: str) -> bool:
         """Whether objects of an API, `group/version`, may be made here."""
-        return self._kind.serves(self._settings, api)
+        return self._kind.serves(self._cluster, api)
 
     def here(self, *after: pulumi.Input[pulumi.Resource]) -> pulumi.ResourceOptions:
         """Options that put a component on this cluster, after others.
 
-        What stands on a cluster of the stack's own goes with it: one delete instead of many.
+        What stands on a cluster that goes with the stack goes with it: one delete instead of many.
         """
         return pulumi.ResourceOptions(
-            provider=self.provider, deleted_with=self._owner, depends_on=[*after]
+            provider=self.provider, deleted_with=self._goes_with, depends_on=[*after]
         )

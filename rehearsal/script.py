@@ -88,7 +88,9 @@ def read(stack: str, said: Mapping[str, Any], kubeconfig: Path) -> Script:
             Node(**cast("dict[str, Any]", one))
             for one in embedded.simulated(replace(plan.cluster, nodes=machines))
         ),
-        declared=getattr(words.cluster, "nodes", None) is not None,
+        # Only the embedded cluster has some whatever the file says.
+        declared=nodes is not None
+        and (not kind.is_local or getattr(words.cluster, "nodes", None) is not None),
         stand_ins=tuple(sorted(secrets)),
         left_out=(OPERATOR,) if words.monitoring.prometheus == "install" else (),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from recording import ROOT
 
-STDLIB_ONLY = {"tools", "embedded"}
+STDLIB_ONLY = {"tools", "embedded", "machines"}
 """Run before there is a virtual environment, or without one."""
 
 ASK_THE_API_SERVER = {"embedded/agent/api.py", "embedded/agent/environment.py"}
@@ -17,9 +17,10 @@ ASK_THE_API_SERVER = {"embedded/agent/api.py", "embedded/agent/environment.py"}
 
 LAYERS = {
     "stack": {"stack"},
-    "components": {"components", "embedded", "stack", "telemetry"},
+    "components": {"components", "embedded", "machines", "stack", "telemetry"},
     "telemetry": {"stack", "telemetry", "tools"},
     "embedded": {"embedded", "tools"},
+    "machines": {"machines", "tools"},
     "tools": {"tools"},
     "plugins": {"plugins"},
     "simulator": {"simulator"},
@@ -29,7 +30,15 @@ LAYERS = {
 }
 """Package -> the packages of this project that it may import."""
 
-THIRD_PARTY = {"pulumi", "pulumi_kubernetes", "pulumi_command", "pydantic", "pydantic_core", "yaml"}
+THIRD_PARTY = {
+    "pulumi",
+    "pulumi_kubernetes",
+    "pulumi_command",
+    "pulumi_gcp",
+    "pydantic",
+    "pydantic_core",
+    "yaml",
+}
 
 
 def modules(package: str) -> list[Path]:

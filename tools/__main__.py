@@ -80,6 +80,10 @@ def _parser() -> argparse.ArgumentParser:
         acting.add_argument(
             "--monitoring", action="store_true", help="as if its file had a Prometheus installed"
         )
+        if action == "down":
+            acting.add_argument(
+                "--keep", default="", help="of the stack's own cluster: nothing, stopped, running"
+            )
     asking = commands.add_parser("smoke", help="ask a deployed stack, hop by hop (make smoke)")
     asking.add_argument("stack", nargs="?", default=STACK)
     rehearsing = commands.add_parser(
@@ -116,10 +120,12 @@ def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each comm
         case "logs":
             return logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
         case action:
-            return _on_stack(action, asked.stack, monitoring=getattr(asked, "monitoring", False))
+            return _on_stack(asked)
 
 
-def _on_stack(action: str, name: str, *, monitoring: bool) -> int:
+def _on_stack(asked: argparse.Namespace) -> int:
+    action, name = asked.command, asked.stack
+    monitoring = getattr(asked, "monitoring", False)
     stack.check(name, here())
     own_cluster = action == "rehearse" or stack.has_own_cluster(name, here())
     options = stack.options(name, here())
@@ -128,7 +134,7 @@ def _on_stack(action: str, name: str, *, monitoring: bool) -> int:
     install.ensure(install.embedded(options) if own_cluster else install.EVERY_STACK)
     if package := PACKAGES.get(action):
         return _replace_by(["python", "-m", package, name])
-    return stack.main(action, name, monitoring=monitoring)
+    return stack.main(action, name, monitoring=monitoring, keep=getattr(asked, "keep", ""))
 
 
 def _install(names: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import IO, Any
 from urllib.parse import unquote, urlparse
 
-from tools import clusters, providers, rehearsals, shell
+from tools import clusters, own_cluster, providers, rehearsals, shell
 from tools.errors import Missing
 from tools.places import Places, here
 from tools.process import command_line
@@ -42,13 +42,23 @@ SECONDS = 300.0
 """For the short commands around the one that was asked for."""
 
 
-def main(action: str, stack: str, places: Places | None = None, *, monitoring: bool = False) -> int:
+def main(
+    action: str,
+    stack: str,
+    places: Places | None = None,
+    *,
+    monitoring: bool = False,
+    keep: str = "",
+) -> int:
     """Run `action` on `stack`; Pulumi's exit code.
 
-    With `monitoring`, as if the stack's file said that a Prometheus is to be installed.
+    With `monitoring`, as if the stack's file said that a Prometheus is to be installed. `keep` is
+    what `down` leaves of the stack's own cluster this time; empty, what the stack says.
     """
     places = places or here()
     check(stack, places)
+    if keep not in {"", *own_cluster.KEEPS}:
+        raise Missing(f"KEEP={keep}", "not known", way_out=f"one of {', '.join(own_cluster.KEEPS)}")
     sys.stdout.write(f"{providers.decide(here()).notice}\n")
     sys.stdout.flush()
     pulumi = Pulumi(stack, places)
@@ -56,25 +66,60 @@ def main(action: str, stack: str, places: Places | None = None, *, monitoring: b
     more = pulumi.with_monitoring() if monitoring else ()
     cluster = places.state / "clusters" / stack
     if action != "preview":
-        if (cluster / "complete").exists():
-            # Without its processes nothing on it can be read or removed.
-            clusters.act("start", cluster, places, pulumi.env)
+        is_gone = cluster.exists() and not _has_it_run(cluster, pulumi, action, keep)
         pulumi.recover()
+        if is_gone:
+            pulumi.forget()
+    if keep in {"running", "stopped"}:
+        more = (*more, *pulumi.but_its_cluster())
     code = pulumi.stream(*ACTIONS[action], *more)
     if code:
         return code
     if action == "down":
         if cluster.exists():
-            # Of a run that was killed before Pulumi had written it down.
-            clusters.act("down", cluster, places, pulumi.env)
+            _leave(cluster, pulumi, keep)
         rehearsals.clear(stack, places)
     if action == "up":
         sys.stdout.write(_told(cluster, pulumi))
     return 0
 
 
+def _has_it_run(cluster: Path, pulumi: "Pulumi", action: str, keep: str) -> bool:
+    """Start the stack's own cluster: what is on it can else neither be read nor removed.
+
+    False where it is gone, or another one by now: nothing that the state has is on it.
+    """
+    if not clusters.is_of_a_tool(cluster):
+        if (cluster / "complete").exists():
+            clusters.act("start", cluster, pulumi.places, pulumi.env)
+        return True
+    said: dict[str, Any] = json.loads(clusters.act("status", cluster, pulumi.places, pulumi.env))
+    match said["is"]:
+        case "gone" | "another":
+            sys.stdout.write(f"the stack's cluster is {said['is']}: what was on it is forgotten\n")
+            sys.stdout.flush()
+            clusters.act("forget", cluster, pulumi.places, pulumi.env)
+            return False
+        case "stopped" if action == "up" or keep or not said["goesAlong"]:
+            clusters.act("start", cluster, pulumi.places, pulumi.env)
+            return True
+        case _:
+            return True
+
+
+def _leave(cluster: Path, pulumi: "Pulumi", keep: str) -> None:
+    """What `down` leaves of the stack's own cluster, whether or not Pulumi has written it down."""
+    if keep == "running":
+        return
+    if keep == "stopped":
+        clusters.act("stop", cluster, pulumi.places, pulumi.env)
+        return
+    once = {"LLMD_CLUSTER_RETAIN": keep} if keep else {}
+    clusters.act("down", cluster, pulumi.places, pulumi.env | once)
+
+
 def _told(cluster: Path, pulumi: "Pulumi") -> str:
-    if not cluster.exists():
+    if not cluster.exists() or clusters.is_of_a_tool(cluster):
         return told(pulumi.outputs())
     said = clusters.act("troubles", cluster, pulumi.places, pulumi.env)
     found: dict[str, Any] = json.loads(said)
@@ -148,6 +193,17 @@ class Pulumi:
             state = self._export()
             state["deployment"] = unawaited(state["deployment"], {one["urn"] for one in adopted})
             self._import(state)
+
+    def forget(self) -> None:
+        """Strike out of the state what was on a cluster that is gone, and the cluster."""
+        state = self._export()
+        state["deployment"] = own_cluster.forgotten(state.get("deployment") or {})
+        self._import(state)
+
+    def but_its_cluster(self) -> list[str]:
+        """Words that have `destroy` leave the stack's own cluster alone."""
+        deployment: dict[str, Any] = self._export().get("deployment") or {}
+        return [f"--exclude={urn}" for urn in own_cluster.owners(deployment)]
 
     def outputs(self) -> dict[str, Any]:
         """What the program exports; secrets among it are masked."""

@@ -22,6 +22,12 @@ class Access:
     context: str
     owner: pulumi.Resource | None
     """What makes the cluster and removes it, where the stack does."""
+    before: tuple[pulumi.Resource, ...] = ()
+    """What else has to be there before anything can run on it."""
+    goes_along: bool = True
+    """Whether what is on it goes with its owner; else each object is removed by itself."""
+    credentials: pulumi.Output[str] | None = None
+    """Content of a kubeconfig, where it is in no file."""
 
 
 class Connect(Protocol):
@@ -30,10 +36,14 @@ class Connect(Protocol):
     def __call__(self, name: str, cluster: Cluster, opts: pulumi.ResourceOptions) -> Access: ...
 
 
+def _unasked(_cluster: Cluster, _api: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind(ClusterKind[Settings], Generic[Settings]):
     connect: Connect
-    serves: Callable[[Settings, str], bool]
+    serves: Callable[[Cluster, str], bool] = _unasked
     """Whether the cluster knows an API, `group/version`; yes where nobody can be asked."""
 
 

@@ -65,6 +65,10 @@ def problems(settings: Settings) -> Iterator[str]:
     yield from ()
 
 
+def own(settings: Settings) -> bool:
+    return True
+
+
 def simulated(cluster: plan.Cluster) -> list[dict[str, object]]:
     """The nodes as `embedded.cluster.Node` takes them."""
     nodes, hardware = cluster.nodes, cluster.hardware
@@ -83,18 +87,13 @@ def simulated(cluster: plan.Cluster) -> list[dict[str, object]]:
     ]
 
 
-def serves(settings: Settings, api: str) -> bool:
-    """What is not Kubernetes' own is there because the stack brings it."""
-    return True
-
-
 KIND = Kind(
     settings=Settings,
     nodes=nodes,
     problems=problems,
     service_type=ServiceType.LOAD_BALANCER,
     charts=CHARTS,
+    is_own=own,
     is_local=True,
     connect=connect,
-    serves=serves,
 )

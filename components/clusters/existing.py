@@ -20,10 +20,9 @@ from stack.problems import unknown, wrong
 ASK_SECONDS = 5
 
 
-class Settings(config.Cluster):
-    """A cluster that someone else made."""
+class Reached(config.Cluster):
+    """How a cluster is reached that someone else made, and what is known of it."""
 
-    kind: Literal["existing"]
     context: str
     """Of the kubeconfig; never the current one, so that a stack cannot land elsewhere."""
     kubeconfig: str | None = None
@@ -32,6 +31,12 @@ class Settings(config.Cluster):
     """What the cluster has for pods; left out, nothing is checked against it."""
     version: Annotated[str, Field(pattern=r"^1\.\d+(\.\d+(-gke\.\d+)?)?$")] | None = None
     """Of Kubernetes, like 1.33 or 1.34.0-gke.1626000; left out, nothing is checked against it."""
+
+
+class Settings(Reached):
+    """A cluster that someone else made."""
+
+    kind: Literal["existing"]
     platform: PlatformName = "kubernetes"
     """Whose Kubernetes it is: what comes with the cluster is not the stack's to install."""
 
@@ -50,11 +55,11 @@ def platform(settings: Settings) -> Platform:
     return PLATFORMS[settings.platform]
 
 
-def is_there(settings: Settings) -> bool:
+def is_there(settings: Reached) -> bool:
     return any(contexts_of(path) for path in files(settings))
 
 
-def problems(settings: Settings) -> Iterator[str]:
+def problems(settings: Reached) -> Iterator[str]:
     """A kubeconfig without the context. None at all is fine: a preview needs no cluster."""
     contexts: set[str] = set()
     for path in files(settings):
@@ -76,16 +81,23 @@ def problems(settings: Settings) -> Iterator[str]:
         )
 
 
-def serves(settings: Settings, api: str) -> bool:
+def serves(cluster: plan.Cluster, api: str) -> bool:
     """A preview needs no cluster: one that does not answer counts as one that knows it."""
+    settings = cluster.settings
+    assert isinstance(settings, Reached)  # noqa: S101 - the plan chose this kind by it
     if not any(settings.context in contexts_of(path) for path in files(settings)):
         return True
     where = [f"--kubeconfig={settings.kubeconfig}"] if settings.kubeconfig else []
+    return knows(api, *where, f"--context={settings.context}")
+
+
+def knows(api: str, *where: str) -> bool:
+    """Whether a cluster serves objects of an API; yes where it does not answer."""
     try:
         asked = subprocess.run(  # noqa: S603 - our words, and no shell reads them
             [
-                *("kubectl", *where, f"--context={settings.context}"),
-                *("get", "--raw", f"/apis/{api}", f"--request-timeout={ASK_SECONDS}s"),
+                *("kubectl", *where, "get", "--raw", f"/apis/{api}"),
+                f"--request-timeout={ASK_SECONDS}s",
             ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -98,7 +110,7 @@ def serves(settings: Settings, api: str) -> bool:
     return asked.returncode == 0 or "NotFound" not in asked.stderr
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: Reached) -> list[Path]:
     """The kubeconfig files that are there, as kubectl looks for them."""
     said = settings.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     paths = (Path(part).expanduser() for part in said.split(os.pathsep) if part)
