@@ -119,7 +119,7 @@ def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each comm
             return clean.main()
         case "logs":
             return logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
-        case action:
+        case _:
             return _on_stack(asked)
 
 
