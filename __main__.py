@@ -9,25 +9,28 @@ from components import (
     ModelService,
     Monitoring,
     Namespace,
+    built,
     clusters,
     entrance,
     gateways,
 )
 from components.outputs import endpoints
+from stack.config import SECRETS
 from stack.load import load
 
 plan = load(clusters=clusters.kinds(), gateways=gateways.kinds())
-hf_token = pulumi.Config().get_secret("hfToken")
+secrets = {key: pulumi.Config().get_secret(key) for key in SECRETS}
 
 cluster = Cluster("cluster", cluster=plan.cluster)
 providers = GatewayProviders("gateway", providers=plan.providers, opts=cluster.here())
-namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=cluster.here())
+images = built(plan.images, password=secrets["registryPassword"], owner=cluster.owner)
+namespace = Namespace("namespace", namespace=plan.namespace, secrets=secrets, opts=cluster.here())
 pools: list[InferencePool] = []
 for model in plan.models:
     opts = cluster.here(providers, namespace)
-    pool = InferencePool(model.named("pool"), pool=model.pool, opts=opts)
+    pool = InferencePool(model.named("pool"), pool=model.pool, images=images, opts=opts)
     pools.append(pool)
-    ModelService(model.named("model"), service=model.service, opts=opts)
+    ModelService(model.named("model"), service=model.service, images=images, opts=opts)
     if model.monitors:
         Monitoring(
             model.named("monitoring"),

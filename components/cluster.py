@@ -11,6 +11,8 @@ class Cluster(pulumi.ComponentResource):
     provider: k8s.Provider
     kubeconfig: str | None
     context: str
+    owner: pulumi.Resource | None
+    """What makes the cluster, where the stack does."""
 
     def __init__(
         self,
@@ -22,7 +24,7 @@ class Cluster(pulumi.ComponentResource):
         super().__init__("llm-d:components:Cluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         access = clusters.kinds()[cluster.kind].connect(name, cluster, child)
-        self.kubeconfig, self.context, self._owner = (
+        self.kubeconfig, self.context, self.owner = (
             access.kubeconfig,
             access.context,
             access.owner,
@@ -51,5 +53,5 @@ class Cluster(pulumi.ComponentResource):
         What stands on a cluster of the stack's own goes with it: one delete instead of many.
         """
         return pulumi.ResourceOptions(
-            provider=self.provider, deleted_with=self._owner, depends_on=[*after]
+            provider=self.provider, deleted_with=self.owner, depends_on=[*after]
         )

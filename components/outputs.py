@@ -38,6 +38,7 @@ def endpoints(
         "gatewayService": service(plan),
         "listedModels": listed(plan),
         "objects": {model.name: objects(model) for model in plan.models},
+        "images": images(plan),
         "portForwardCommand": port_forward(plan, kubeconfig, context),
         "smokeTestCommand": f"make smoke STACK={plan.name}",
         "exampleRequest": entrance.url.apply(lambda known: example(known, first)),
@@ -83,6 +84,12 @@ def objects(model: Model) -> dict[str, Any]:
         "pool": model.pool.name,
         "decode": model.service.decode.workload,
     }
+
+
+def images(plan: Plan) -> dict[str, str]:
+    """What is built here, and why the rest of what was asked for is not."""
+    skipped = {recipe: f"not built: {why}" for recipe, why in plan.not_built.items()}
+    return {**{one.recipe: one.name for one in plan.images}, **skipped}
 
 
 def listed(plan: Plan) -> list[str]:

@@ -254,5 +254,8 @@ class ClusterKind(Generic[Settings]):
     """Folder of the charts that can be installed there, from the project's root."""
     is_there: Callable[[Settings], bool] = _yes
     """Whether anything on it can be looked at: a preview needs no cluster."""
+    loads_images: Callable[[Settings], tuple[str, ...]] | None = None
+    """The command that puts an image archive on the cluster's nodes; its path follows as the last
+    word. None: pods pull."""
     is_local: bool = False
     """Whether its load balancer is this machine's loopback, so that nothing of it is public."""

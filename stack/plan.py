@@ -29,6 +29,17 @@ class Namespace:
     create: bool
     pod_security: str
     hf_token_secret: str | None
+    pull_secret: "PullSecret | None"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullSecret:
+    """By which pods pull the images that were pushed for them."""
+
+    name: str
+    registry: str
+    """Its host."""
+    username: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +124,7 @@ class Pool:
     """What the gateway's provider has to be told about it."""
     ready: tuple[str, ...]
     """What is waited for, of its status; empty where nobody writes one."""
+    pull_secrets: tuple[str, ...]
     user: int | None
     """Of its pods; None where the cluster assigns them one."""
     service_type: ServiceType
@@ -345,6 +357,7 @@ class Service:
     shared_memory: str | None
     hardware: Hardware
     pods: config.Pods
+    pull_secrets: tuple[str, ...]
     account: str
     user: int | None
     """Of its pods; None where the cluster assigns them one."""
@@ -404,6 +417,51 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Patch:
+    file: str
+    find: str
+    """Once, or it is not the file that was meant."""
+    replace: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """An image for one platform."""
+
+    platform: str
+    name: str
+    """With its tag."""
+    patches: tuple[Patch, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """What is built here."""
+
+    stack: str
+    """For which: an image goes with the last of this machine's stacks that has it built."""
+    recipe: str
+    name: str
+    """With its tag, which follows from all that is built: the same name is the same image."""
+    parts: tuple[Part, ...]
+    """One for each platform; a single one has the image's own name."""
+    repository: str
+    tag: str | None
+    commit: str
+    dockerfile: str
+    target: str | None
+    args: Mapping[str, str]
+    engine: str | None
+    """None: found where it is built."""
+    seconds: int
+    """How long a part may take."""
+    username: str | None
+    """Of the registry; None where whoever is logged in pushes."""
+    loads: tuple[str, ...]
+    """Command that puts its archive on the cluster's nodes; none: it is pushed."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """A stack that works: nothing left to choose, nothing left to check."""
 
@@ -413,6 +471,9 @@ class Plan:
     providers: Providers
     entrance: Front | Gateway
     models: tuple[Model, ...]
+    images: tuple[Image, ...]
+    not_built: Mapping[str, str]
+    """Recipe that was asked for -> why nothing is built."""
 
 
 def dns(service: str, namespace: str) -> str:

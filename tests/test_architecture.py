@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 from recording import ROOT
 
-STDLIB_ONLY = {"tools", "embedded"}
+STDLIB_ONLY = {"builder", "tools", "embedded"}
 """Run before there is a virtual environment, or without one."""
 
 ASK_THE_API_SERVER = {"embedded/agent/api.py", "embedded/agent/environment.py"}
 """Of the node agent, which has the virtual environment; what ends it does without."""
 
 LAYERS = {
-    "stack": {"stack"},
+    "images": {"images"},
+    "stack": {"images", "stack"},
     "components": {"components", "embedded", "stack"},
+    "builder": {"builder", "tools"},
     "embedded": {"embedded", "tools"},
     "tools": {"tools"},
     "plugins": {"plugins"},

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import IO, Any
 from urllib.parse import unquote, urlparse
 
-from tools import clusters, providers, rehearsals, shell
+from tools import clusters, images, providers, rehearsals, shell
 from tools.errors import Missing
 from tools.places import Places, here
 from tools.process import command_line
@@ -60,6 +60,8 @@ def main(action: str, stack: str, places: Places | None = None) -> int:
         if cluster.exists():
             # Of a run that was killed before Pulumi had written it down.
             clusters.act("down", cluster, places, pulumi.env)
+        if (places.cache / "images").exists():
+            images.sweep(stack, places, pulumi.env)
         rehearsals.clear(stack, places)
     if action == "up":
         sys.stdout.write(_told(cluster, pulumi))
