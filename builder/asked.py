@@ -42,11 +42,12 @@ class Image:
     @classmethod
     def read(cls, said: str) -> "Image":
         fields: dict[str, Any] = json.loads(said)
-        parts = tuple(
+        fields["loads"] = tuple(fields["loads"])
+        fields["parts"] = tuple(
             Part(**{**one, "patches": tuple(Patch(**patch) for patch in one["patches"])})
-            for one in fields.pop("parts")
+            for one in fields["parts"]
         )
-        return cls(**{**fields, "parts": parts, "loads": tuple(fields["loads"])})
+        return cls(**fields)
 
     def told(self) -> str:
         return json.dumps(asdict(self))

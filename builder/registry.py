@@ -7,6 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from email.message import Message
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,11 @@ from typing import Any
 from builder.asked import Image
 
 SECONDS = 30.0
-MANIFESTS = ", ".join(
-    (
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-        "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.v2+json",
-    )
+MANIFESTS = (
+    "application/vnd.oci.image.index.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json, "
+    "application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.docker.distribution.manifest.v2+json"
 )
 CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -53,7 +52,7 @@ def digest(name: str, username: str | None, password: str | None) -> str | None:
 
 
 class _Answer:
-    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, status: int, headers: Message) -> None:
         self.status = status
         self.digest = headers.get("Docker-Content-Digest") or ""
         self.challenge = headers.get("WWW-Authenticate") or ""
