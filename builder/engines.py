@@ -57,7 +57,7 @@ class Engine:
         )
 
     def identity(self, name: str) -> str | None:
-        """Digest of the image's configuration, by which nodes know it; None where it is not here."""
+        """Digest of its configuration, by which nodes know it; None where it is not here."""
         said = self.runner.ask([self.program, "image", "inspect", "--format", "{{.Id}}", name])
         return said and f"sha256:{said.removeprefix('sha256:')}"
 

@@ -1,5 +1,6 @@
 """What is kept of an image on this machine beside the image itself: locks, and who needs it."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -85,10 +86,8 @@ class Shelf:
                 yield number
             finally:
                 shutil.rmtree(self.work, ignore_errors=True)
-                if not any(self.folder.glob("*")):
-                    shutil.rmtree(self.folder, ignore_errors=True)
-                if not self.folder.exists():
-                    lock.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    self.folder.rmdir()  # where nothing else is in it
 
     def alone(self, progress: Progress, seconds: float) -> AbstractContextManager[int]:
         """Be the only one of this user's runs that builds: two at once take twice the memory."""
@@ -117,7 +116,10 @@ def locked(path: Path, progress: Progress, seconds: float) -> Generator[int]:
         progress.pulse("waiting for another run to end")
         time.sleep(LOOK_SECONDS)
     with file:
-        yield file.fileno()
+        try:
+            yield file.fileno()
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _has(file: IO[str], path: Path) -> bool:
