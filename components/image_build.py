@@ -60,7 +60,12 @@ class ImageBuild(pulumi.ComponentResource):
             )
         # The password makes all that its command says a secret; a digest is none.
         said = pulumi.Output.unsecret(made.stdout).apply(json.loads)
-        self.image = cast("pulumi.Output[str]", said["image"])
+        # A name is known before anything is built, a digest is not.
+        self.image = (
+            pulumi.Output.from_input(image.name)
+            if image.loads
+            else cast("pulumi.Output[str]", said["image"])
+        )
         self.digest = cast("pulumi.Output[str]", said["digest"])
         self.register_outputs({"image": self.image, "digest": self.digest})
 
