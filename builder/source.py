@@ -1,5 +1,6 @@
 """A commit's files, checked and patched."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from builder.asked import Image, Part, Patch
@@ -21,6 +22,7 @@ SILENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 def fetch(image: Image, folder: Path, runner: Runner) -> None:
     """The commit alone, in a repository of its own; Missing where its tag points elsewhere."""
     way_out = f"see that `git ls-remote {image.repository}` works here, and run this again"
+    runner = replace(runner, env=SILENT)
     ref = f"refs/tags/{image.tag}" if image.tag else image.commit
     for words in (
         ("init", "--quiet", "--template=", folder),

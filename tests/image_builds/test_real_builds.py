@@ -179,7 +179,7 @@ def test_a_patch_that_does_not_fit_is_refused(lines: str, machine: Machine, tmp_
     assert images(machine) == []
 
 
-@pytest.mark.parametrize("seconds", [0.15, 0.4, 0.6, 0.9, 1.3])
+@pytest.mark.parametrize("seconds", [0.4, 0.8, 1.3])
 def test_a_run_that_is_killed_is_finished_by_the_next(
     seconds: float, machine: Machine, source: dict[str, Any]
 ) -> None:
