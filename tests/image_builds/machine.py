@@ -219,7 +219,9 @@ def podman(folder: Path) -> dict[str, str]:
 
 
 def why_no_podman() -> str:
-    """Empty where podman builds here."""
+    """Empty where podman builds here, and where CI wants to know if it does not."""
+    if os.environ.get("LLMD_TEST_IMAGES") == "required":
+        return ""
     if not shutil.which("podman"):
         return "podman is not installed: `apt-get install podman`, `brew install podman`"
     done = subprocess.run(["podman", "info"], capture_output=True, text=True, check=False)  # noqa: S607
