@@ -23,11 +23,11 @@ from tools.progress import Progress
 ACTIONS = {"build": making.build, "load": making.load, "remove": making.remove}
 
 
-def main(action: str, *words: str) -> None:
+def main(action: str, stack: str) -> None:
     signal.signal(signal.SIGTERM, interrupted)
     progress, cache = Progress(sys.stderr), here().cache
     if action == "sweep":
-        making.sweep(cache, *words, progress)
+        making.sweep(cache, stack, progress)
         return
     if action not in ACTIONS:
         known = ", ".join((*ACTIONS, "sweep"))
@@ -47,6 +47,6 @@ def interrupted(number: int, _frame: FrameType | None) -> NoReturn:
 
 if __name__ == "__main__":
     try:
-        main(*(sys.argv[1:] or [""]))
+        main(*[*sys.argv[1:3], "", ""][:2])
     except Missing as error:
         sys.exit(f"image: {error}")

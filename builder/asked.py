@@ -19,6 +19,11 @@ class Part:
     name: str
     patches: tuple[Patch, ...]
 
+    @classmethod
+    def of(cls, said: dict[str, Any]) -> "Part":
+        said["patches"] = tuple(Patch(**one) for one in said["patches"])
+        return cls(**said)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
@@ -43,10 +48,7 @@ class Image:
     def read(cls, said: str) -> "Image":
         fields: dict[str, Any] = json.loads(said)
         fields["loads"] = tuple(fields["loads"])
-        fields["parts"] = tuple(
-            Part(**{**one, "patches": tuple(Patch(**patch) for patch in one["patches"])})
-            for one in fields["parts"]
-        )
+        fields["parts"] = tuple(Part.of(one) for one in fields["parts"])
         return cls(**fields)
 
     def told(self) -> str:

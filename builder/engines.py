@@ -92,9 +92,9 @@ class Engine:
     def tidy(self, _before: frozenset[str]) -> None:
         """Clear away what a build left that did not end; Docker's server does by itself."""
 
-    def containers(self) -> frozenset[str]:
-        """Of builds that are at work, or have been cut short."""
-        return frozenset()
+    def containers(self) -> frozenset[str] | None:
+        """Of builds that are at work, or have been cut short; None where nobody can tell."""
+        return None
 
     def as_user(self, env: dict[str, str]) -> "Engine":
         return replace(self, runner=replace(self.runner, env=env))
@@ -165,14 +165,16 @@ class Podman(Engine):
             self.runner.ask(["podman", "manifest", "rm", name])
         return self._digest(file.read_text().strip(), name)
 
-    def containers(self) -> frozenset[str]:
+    def containers(self) -> frozenset[str] | None:
         said = self.runner.ask(["podman", "ps", "--all", "--external", "--no-trunc", *_IDS])
-        lines = [line.split() for line in (said or "").splitlines()]
+        if said is None:
+            return None
+        lines = [line.split() for line in said.splitlines()]
         return frozenset(line[0] for line in lines if line[1:] == ["buildah", "storage"])
 
     def tidy(self, before: frozenset[str]) -> None:
         """Remove the containers of a build that was cut short, unless someone else builds."""
-        if left := self.containers() - before:
+        if left := (self.containers() or frozenset()) - before:
             others = self.runner.ask(["ps", "-A", "-o", "args="]) or ""
             if not any(_builds(line.split()) for line in others.splitlines()):
                 self.runner.ask(["podman", "rm", "--force", *sorted(left)])

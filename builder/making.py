@@ -130,7 +130,8 @@ def _part(image: Image, part: Part, engine: Engine, shelf: Shelf, runner: Runner
     with shelf.alone(runner.progress, TURN_SECONDS) as lock:
         _tidy(shelf, runner)
         held = replace(runner, keep=(*runner.keep, lock))
-        shelf.before.write_text(json.dumps([shelf.engine(), *sorted(engine.containers())]))
+        if (before := engine.containers()) is not None:
+            shelf.before.write_text(json.dumps([shelf.engine(), *sorted(before)]))
         try:
             replace(engine, runner=held).build(image, part, folder)
         finally:

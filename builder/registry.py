@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.asked import Image
+from tools import Missing
 
 SECONDS = 30.0
 MANIFESTS = (
@@ -32,7 +33,10 @@ def is_here(name: str) -> bool:
 
 
 def digest(name: str, username: str | None, password: str | None) -> str | None:
-    """By which the registry has the image; None where it has none, or does not tell us."""
+    """By which the registry has the image; None where it has none, or does not tell us.
+
+    Missing where it does not take the password: better told before a build than after it.
+    """
     host, _, rest = name.partition("/")
     path, _, tag = rest.rpartition(":")
     scheme = "http" if is_here(name) else "https"
@@ -44,9 +48,23 @@ def digest(name: str, username: str | None, password: str | None) -> str | None:
         found = _ask(url, {})
         if found.status == HTTPStatus.UNAUTHORIZED:
             found = _ask(url, _authorization(found.challenge, basic))
+            # A token may be refused for an image that is not there; a password is wrong.
+            refused = found.status == HTTPStatus.UNAUTHORIZED and "basic" in found.challenge.lower()
+        else:
+            refused = False
+    except urllib.error.HTTPError as error:
+        with error:
+            refused, found = error.code == HTTPStatus.UNAUTHORIZED, None
     except (OSError, ValueError):
         return None
-    if found.status != HTTPStatus.OK or not DIGEST.fullmatch(found.digest):
+    if refused and basic:
+        raise Missing(
+            f"registry {host}",
+            f"it does not take the password of `{username}`",
+            way_out="`pulumi config set --secret llm-d:registryPassword`, and see that "
+            "`images.registry.username` is whose it is",
+        )
+    if not found or found.status != HTTPStatus.OK or not DIGEST.fullmatch(found.digest):
         return None
     return found.digest
 

@@ -112,7 +112,8 @@ def elsewhere(
     cluster = _said(words.cluster) if words.cluster.kind == KIND else {}
     if nodes:
         cluster["nodes"] = _said(nodes)
-    return {"cluster": cluster | here, "gateway": _gateway(words, kind), "images": {}}
+    made: dict[str, Any] = {"cluster": cluster | here, "gateway": _gateway(words, kind)}
+    return made | {"images": {}} if words.images.build else made
 
 
 def _gateway(words: config.Stack, kind: ClusterKind[Any]) -> dict[str, Any]:

@@ -341,8 +341,8 @@ class Names(Section):
 class ImageSource(Section):
     """Another source of an image than its recipe's; a tag or repository comes with its commit."""
 
-    repository: Annotated[str, Field(pattern=r"^(https|file)://[\w.:/~+@-]+$")] | None = None
-    """Git's address of it; left out, the recipe's."""
+    repository: Annotated[str, Field(pattern=r"^(https|file)://[\w.:/~+-]+$")] | None = None
+    """Git's address of it, which has no place for a password; left out, the recipe's."""
     tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w./+-]*$", max_length=128)] | None = None
     """That has to point at the commit; left out, none has to."""
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None

@@ -16,7 +16,7 @@ from test_bad_input import MODEL, STACK, planned, told
 
 import images
 from components import clusters
-from stack import releases
+from stack import config, releases
 from stack.plan import Plan
 
 HERE = {"kind": "embedded"}
@@ -26,6 +26,10 @@ SMALL = MODEL | {"maxModelLen": 2048}
 ARM: dict[str, Any] = {"cluster": HERE, "hardware": "cpu-arm64", "models": [SMALL]}
 RECIPES = images.recipes()
 KINDS = clusters.kinds()
+
+
+def arm(**changes: Any) -> dict[str, Any]:
+    return {**ARM, **changes}
 
 
 def building(*recipes: str, **said: Any) -> Plan:
@@ -101,13 +105,14 @@ def test_the_patch_names_the_architecture_that_is_built_for() -> None:
 
 
 def test_a_picker_that_is_built_knows_the_extensions_plugins_alone() -> None:
-    scheduler = {"plugins": [{"type": "load-aware-scorer", "weight": 1}]}
+    plugins = {"plugins": [{"type": "load-aware-scorer", "weight": 1}]}
+    stack = arm(models=[SMALL | {"scheduler": plugins}])
     said = {"build": ["endpoint-picker"], "registry": QUAY, "rebuild": True}
 
-    [problem] = told(**{**ARM, "models": [SMALL | {"scheduler": scheduler}]}, images=said)
+    [problem] = told(**stack, images=said)
 
     assert "load-aware-scorer" in problem
-    assert planned(**{**ARM, "models": [SMALL | {"scheduler": scheduler}]})
+    assert planned(**stack)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def test_a_picker_that_is_built_knows_the_extensions_plugins_alone() -> None:
 def test_what_need_not_be_built_is_skipped_with_the_reason(
     recipe: str, changes: dict[str, Any], why: str
 ) -> None:
-    plan = planned(**ARM | {"images": {"build": [recipe], "registry": QUAY}} | changes)
+    plan = planned(**arm(images={"build": [recipe], "registry": QUAY}, **changes))
 
     assert plan.images == ()
     assert why in plan.not_built[recipe]
@@ -268,12 +273,14 @@ def secret_name(secret: Made) -> dict[str, str]:
     return {"name": secret.inputs["metadata"]["name"]}
 
 
+def loads(settings: config.Cluster) -> tuple[str, ...]:
+    return ("kind", "load", settings.kind)
+
+
 def test_nodes_are_given_an_image_of_their_platform_where_no_registry_is_named(
     deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loading = replace(
-        KINDS["embedded"], loads_images=lambda settings: ("kind", "load", settings.kind)
-    )
+    loading = replace(KINDS["embedded"], loads_images=loads)
     monkeypatch.setattr(clusters, "kinds", lambda: {**KINDS, "embedded": loading})
 
     made = deploy("embedded", config=LOADED, secrets={})
@@ -298,7 +305,7 @@ def test_nodes_are_given_an_image_of_their_platform_where_no_registry_is_named(
 
 
 def test_several_platforms_are_for_registries_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    loading = replace(KINDS["embedded"], loads_images=lambda _settings: ("kind", "load"))  # pyright: ignore[reportUnknownLambdaType]
+    loading = replace(KINDS["embedded"], loads_images=loads)
     monkeypatch.setattr(clusters, "kinds", lambda: {**KINDS, "embedded": loading})
 
     [problem] = refused("vllm-cpu", platforms=["linux/amd64", "linux/arm64"])
@@ -316,5 +323,5 @@ def test_no_image_is_called_latest() -> None:
         hardware = next(iter(sorted(RECIPES[recipe].hardware)), "cpu-arm64")
         said = {"build": [recipe], "registry": QUAY, "rebuild": True, "sources": source}
         release = next(name for name, one in releases.releases().items() if hardware in one.servers)
-        plan = planned(**{**ARM, "hardware": hardware}, release=release, images=said)
+        plan = planned(**arm(hardware=hardware), release=release, images=said)
         assert all(":v1-" in one.name for one in plan.images)

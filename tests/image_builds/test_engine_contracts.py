@@ -1,5 +1,6 @@
 """What git, podman and docker are told, word for word, by a recorder in their place: about 20 s."""
 
+import json
 import os
 import re
 import signal
@@ -17,15 +18,17 @@ from hypothesis import strategies as st
 from image_builds.machine import Machine, asked
 
 from builder import engines
-from builder.asked import Image, Part
+from builder.asked import Image
 from builder.running import Runner
 from tools.progress import Progress
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAME = "localhost/llm-d-endpoint-picker:v1-arm64-abc"
 QUAY = "registry.invalid/me/picker"
-GIT = ["git", "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null"]
-GIT += ["-c", "protocol.ext.allow=never"]
+GIT = [
+    *("git", "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null"),
+    *("-c", "protocol.ext.allow=never"),
+]
 LABEL = f"org.opencontainers.image.revision={COMMIT}"
 DIGEST = "sha256:" + "d" * 64
 
@@ -256,6 +259,34 @@ def test_a_run_that_is_killed_in_any_phase_is_finished_by_the_next(
     assert machine.kept == []
 
 
+def test_a_run_that_is_killed_while_it_pushes_pushes_again(machine: Machine) -> None:
+    image = asked(COMMIT, folder=QUAY, username="me")
+    machine.env["LLMD_REGISTRY_PASSWORD"] = "hunter2"  # noqa: S105
+    machine.says("push", sleep=3)
+    running = machine.start("build", image)
+    eventually(machine, "push")
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()
+    machine.heals()
+
+    said, _ = machine.run("build", image)
+    machine.run("remove", image)
+
+    assert said["digest"] == DIGEST
+    assert len([one for one in machine.calls if "--tag" in one]) == 1
+    assert machine.kept == []
+
+
+def test_containers_that_nobody_can_list_are_left_alone(machine: Machine) -> None:
+    image = loaded(machine, seconds=1)
+    machine.says("ps", code=1)
+    machine.says("build", sleep=30, leaves="c1 buildah storage")
+
+    machine.run("build", image, fails=True)
+
+    assert not [one for one in machine.calls if one[:2] == ["podman", "rm"]]
+
+
 def test_a_stack_that_was_killed_before_pulumi_knew_of_its_image_is_swept(
     machine: Machine,
 ) -> None:
@@ -310,12 +341,10 @@ HOSTILE = st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_s
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(value=HOSTILE, key=st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]*\Z"))
 def test_a_build_argument_is_one_word_whatever_is_in_it(value: str, key: str) -> None:
-    said = asked(COMMIT, args={key: value})
-    part = Part(**{**said["parts"][0], "patches": ()})
-    image = Image(**{**said, "parts": (part,), "loads": ()})
+    image = Image.read(json.dumps(asked(COMMIT, args={key: value})))
     runner = Said("test", Progress(sys.stderr))
 
-    engines.Podman(runner).build(image, part, Path("source"))
+    engines.Podman(runner).build(image, image.parts[0], Path("source"))
 
     words = runner.words
     assert words[words.index("--build-arg") + 1] == f"{key}={value}"

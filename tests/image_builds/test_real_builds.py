@@ -145,12 +145,16 @@ def test_an_image_for_two_platforms_has_a_part_for_each(
 def test_a_password_is_the_registrys_alone(machine: Machine, source: dict[str, Any]) -> None:
     with registry(password="hunter2") as kept:  # noqa: S106
         image = asked(**source, folder=f"{kept.address}/me/picker", username="me")
+        _, unknown = machine.run("build", image, fails=True)
+        machine.env["LLMD_REGISTRY_PASSWORD"] = "hunter3"  # noqa: S105
         _, refused = machine.run("build", image, fails=True)
         machine.env["LLMD_REGISTRY_PASSWORD"] = "hunter2"  # noqa: S105
 
         said, told = machine.run("build", image)
 
-    assert "`podman push` failed" in refused
+    assert "`podman push` failed" in unknown
+    assert "it does not take the password of `me`" in refused
+    assert "STEP" not in refused
     assert said["digest"]
     assert "hunter2" not in told
     assert [one for one in machine.kept if "work" in one or "login" in one] == []
