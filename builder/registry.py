@@ -47,7 +47,7 @@ def digest(name: str, username: str | None, password: str | None) -> str | None:
     try:
         found = _ask(url, {})
         if found.status == HTTPStatus.UNAUTHORIZED:
-            found = _ask(url, _authorization(found.challenge, basic))
+            found = _ask(url, authorization(found.challenge, basic))
             # A token may be refused for an image that is not there; a password is wrong.
             refused = found.status == HTTPStatus.UNAUTHORIZED and "basic" in found.challenge.lower()
         else:
@@ -88,7 +88,7 @@ def _ask(url: str, headers: Mapping[str, str]) -> _Answer:
             return _Answer(error.code, error.headers)
 
 
-def _authorization(challenge: str, basic: Mapping[str, str]) -> Mapping[str, str]:
+def authorization(challenge: str, basic: Mapping[str, str]) -> Mapping[str, str]:
     """What a registry wants to see: a token of someone that it names, or the password itself."""
     kind, _, said = challenge.partition(" ")
     if kind.lower() != "bearer":
