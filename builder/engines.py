@@ -92,6 +92,9 @@ class Engine:
     def tidy(self, _before: frozenset[str]) -> None:
         """Clear away what a build left that did not end; Docker's server does by itself."""
 
+    def drop(self, _image: Image) -> None:
+        """Remove what was built and has no name, since the build was killed before it got one."""
+
     def containers(self) -> frozenset[str] | None:
         """Of builds that are at work, or have been cut short; None where nobody can tell."""
         return None
@@ -164,6 +167,11 @@ class Podman(Engine):
         finally:
             self.runner.ask(["podman", "manifest", "rm", name])
         return self._digest(file.read_text().strip(), name)
+
+    def drop(self, image: Image) -> None:
+        ours = ("--filter", "dangling=true", "--filter", f"label={REVISION}={image.commit}")
+        if left := self.runner.ask(["podman", "images", "--all", "--quiet", "--no-trunc", *ours]):
+            self.runner.ask(["podman", "image", "rm", *left.split()])
 
     def containers(self) -> frozenset[str] | None:
         said = self.runner.ask(["podman", "ps", "--all", "--external", "--no-trunc", *_IDS])

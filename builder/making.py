@@ -57,6 +57,7 @@ def remove(image: Image, shelf: Shelf, _password: str | None, progress: Progress
             _, engine = engines.find(name, runner)
             with shelf.alone(progress, TURN_SECONDS):
                 _tidy(shelf, runner)
+            engine.drop(image)
             engine.remove(
                 [image.name, *(one.name for one in image.parts if one.name != image.name)]
             )
@@ -129,6 +130,7 @@ def _part(image: Image, part: Part, engine: Engine, shelf: Shelf, runner: Runner
     source.check_out(image, part, folder, runner)
     with shelf.alone(runner.progress, TURN_SECONDS) as lock:
         _tidy(shelf, runner)
+        engine.drop(image)
         held = replace(runner, keep=(*runner.keep, lock))
         if (before := engine.containers()) is not None:
             shelf.before.write_text(json.dumps([shelf.engine(), *sorted(before)]))
