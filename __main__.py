@@ -9,23 +9,31 @@ from components import (
     ModelService,
     Monitoring,
     Namespace,
+    built,
     clusters,
     entrance,
     gateways,
 )
 from components.outputs import endpoints
+from stack.config import SECRETS
 from stack.load import load
 
 plan = load(clusters=clusters.kinds(), gateways=gateways.kinds())
-hf_token = pulumi.Config().get_secret("hfToken")
+secrets = {key: pulumi.Config().get_secret(key) for key in SECRETS}
 
 cluster = Cluster("cluster", cluster=plan.cluster)
 providers = GatewayProviders("gateway", providers=plan.providers, opts=cluster.here())
+images = built(plan.images, password=secrets["registryPassword"], owner=cluster.owner)
 fits = cluster.here(*providers.checked)
-namespace = Namespace("namespace", namespace=plan.namespace, hf_token=hf_token, opts=fits)
+namespace = Namespace("namespace", namespace=plan.namespace, secrets=secrets, opts=fits)
 opts = cluster.here(providers, namespace)
-pools = [InferencePool(one.named("pool"), pool=one.pool, opts=opts) for one in plan.models]
-servers = [ModelService(one.named("model"), service=one.service, opts=opts) for one in plan.models]
+pools = [
+    InferencePool(one.named("pool"), pool=one.pool, images=images, opts=opts) for one in plan.models
+]
+servers = [
+    ModelService(one.named("model"), service=one.service, images=images, opts=opts)
+    for one in plan.models
+]
 way_in = entrance(
     plan.entrance,
     pickers=[one.picker for one in pools],

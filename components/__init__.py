@@ -3,6 +3,7 @@
 from components.cluster import Cluster
 from components.entrance import entrance
 from components.gateway_providers import GatewayProviders
+from components.image_build import built
 from components.inference_pool import InferencePool
 from components.model_service import ModelService
 from components.monitoring import Monitoring
@@ -15,5 +16,6 @@ __all__ = [
     "ModelService",
     "Monitoring",
     "Namespace",
+    "built",
     "entrance",
 ]

@@ -11,6 +11,8 @@ class Cluster(pulumi.ComponentResource):
     provider: k8s.Provider
     kubeconfig: str | None
     context: str
+    owner: pulumi.Resource | None
+    """What makes the cluster, where the stack does."""
 
     def __init__(
         self,
@@ -23,7 +25,11 @@ class Cluster(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self._kind, self._cluster = clusters.kinds()[cluster.kind], cluster
         access = self._kind.connect(name, cluster, child)
-        self.kubeconfig, self.context = access.kubeconfig, access.context
+        self.kubeconfig, self.context, self.owner = (
+            access.kubeconfig,
+            access.context,
+            access.owner,
+        )
         self._goes_with = access.owner if access.goes_along else None
         self.provider = k8s.Provider(
             name,

@@ -8,6 +8,7 @@ import pulumi_kubernetes.meta.v1 as meta
 import pulumi_kubernetes.rbac.v1 as rbac
 
 from components import rights
+from components.image_build import Images, running
 from components.objects import made, waiting_for
 from components.pods import (
     DRAIN,
@@ -43,7 +44,12 @@ class InferencePool(pulumi.ComponentResource):
     """Before which nothing is routed to the pool."""
 
     def __init__(
-        self, name: str, *, pool: plan.Pool, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        pool: plan.Pool,
+        images: Images,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("llm-d:components:InferencePool", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -108,7 +114,7 @@ class InferencePool(pulumi.ComponentResource):
         deployment = apps.Deployment(
             f"{name}-endpoint-picker",
             metadata={**metadata, **ready_when(pool)},
-            spec=picker(pool),
+            spec=running(picker(pool), images),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[account, binding, cluster_binding, configs, *first],
@@ -233,6 +239,8 @@ def picker(pool: plan.Pool) -> apps.DeploymentSpecArgsDict:
         "containers": [picker_container(pool)],
         "volumes": volumes(pool),
     }
+    if pool.pull_secrets:
+        spec["image_pull_secrets"] = [{"name": name} for name in pool.pull_secrets]
     if pool.replicas > 1:
         spec["topology_spread_constraints"] = [spread(selector(pool))]
     return {

@@ -2,6 +2,7 @@ import pulumi
 import pulumi_kubernetes.batch.v1 as batch
 import pulumi_kubernetes.core.v1 as core
 
+from components.image_build import Images, running
 from components.model_pods import placed, variables, volumes
 from components.pods import RESTRICTED, token
 from stack import plan
@@ -11,7 +12,12 @@ class ModelFiles(pulumi.ComponentResource):
     """A claim with a model's files on it; there, in full, once this component is."""
 
     def __init__(
-        self, name: str, *, service: plan.Service, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        service: plan.Service,
+        images: Images,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("llm-d:components:ModelFiles", name, None, opts)
         files, made = service.files, list[pulumi.Resource]()
@@ -33,7 +39,7 @@ class ModelFiles(pulumi.ComponentResource):
             batch.Job(
                 f"{name}-prefetch",
                 metadata={"name": files.job, "namespace": service.namespace},
-                spec=prefetch(service),
+                spec=running(prefetch(service), images),
                 opts=pulumi.ResourceOptions(
                     parent=self,
                     depends_on=made,

@@ -89,8 +89,8 @@ def placed(
         "containers": containers,
         "volumes": volumes,
     }
-    if asked.image_pull_secrets:
-        spec["image_pull_secrets"] = [{"name": name} for name in asked.image_pull_secrets]
+    if service.pull_secrets:
+        spec["image_pull_secrets"] = [{"name": name} for name in service.pull_secrets]
     if asked.priority_class:
         spec["priority_class_name"] = asked.priority_class
     if asked.scheduler_name:

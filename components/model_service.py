@@ -8,6 +8,7 @@ import pulumi_kubernetes.policy.v1 as policy
 import pulumi_kubernetes.resource.v1 as resource
 
 from components.autoscaler import autoscaler
+from components.image_build import Images, pods_of, running
 from components.model_files import ModelFiles
 from components.model_pods import DEVICES, leader, worker
 from stack import lws, plan
@@ -24,7 +25,12 @@ class ModelService(pulumi.ComponentResource):
     """Which is there once they are ready."""
 
     def __init__(
-        self, name: str, *, service: plan.Service, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        service: plan.Service,
+        images: Images,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("llm-d:components:ModelService", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -39,7 +45,7 @@ class ModelService(pulumi.ComponentResource):
                 )
             )
         if service.files.claim:
-            before.append(ModelFiles(f"{name}-files", service=service, opts=child))
+            before.append(ModelFiles(f"{name}-files", service=service, images=images, opts=child))
         before.extend(
             resource.ResourceClaimTemplate(
                 f"{name}-{role.name}-devices",
@@ -56,6 +62,7 @@ class ModelService(pulumi.ComponentResource):
                 f"{name}-{role.name}",
                 service,
                 role,
+                images,
                 pulumi.ResourceOptions(
                     parent=self,
                     depends_on=before,
@@ -89,7 +96,11 @@ class ModelService(pulumi.ComponentResource):
 
 
 def workload(
-    name: str, service: plan.Service, role: plan.Role, opts: pulumi.ResourceOptions
+    name: str,
+    service: plan.Service,
+    role: plan.Role,
+    images: Images,
+    opts: pulumi.ResourceOptions,
 ) -> pulumi.Resource:
     """A Deployment, or a LeaderWorkerSet where a replica spans nodes."""
     labels = dict(role.labels)
@@ -97,7 +108,7 @@ def workload(
         return apps.Deployment(
             name,
             metadata={"name": role.workload, "namespace": service.namespace, "labels": labels},
-            spec=deployment(service, role),
+            spec=running(deployment(service, role), images),
             opts=opts,
         )
     return k8s.apiextensions.CustomResource(
@@ -105,7 +116,7 @@ def workload(
         api_version=lws.API,
         kind="LeaderWorkerSet",
         metadata={"name": role.workload, "namespace": service.namespace, "labels": labels},
-        spec=groups(service, role),
+        spec=groups(service, role, images),
         opts=opts,
     )
 
@@ -135,7 +146,7 @@ def deployment(service: plan.Service, role: plan.Role) -> apps.DeploymentSpecArg
     }
 
 
-def groups(service: plan.Service, role: plan.Role) -> dict[str, Any]:
+def groups(service: plan.Service, role: plan.Role, images: Images) -> dict[str, Any]:
     """Of a LeaderWorkerSet: pods that start together, and together start anew when one fails."""
     return {
         **replicas(service, role),
@@ -144,8 +155,8 @@ def groups(service: plan.Service, role: plan.Role) -> dict[str, Any]:
             "size": role.nodes,
             "restartPolicy": "RecreateGroupOnPodRestart",
             # Inside an object of a kind that it does not know, Pulumi names what is typed alone.
-            "leaderTemplate": typed(leader(service, role)),
-            "workerTemplate": typed(worker(service, role)),
+            "leaderTemplate": typed(pods_of(leader(service, role), images)),
+            "workerTemplate": typed(pods_of(worker(service, role), images)),
         },
     }
 

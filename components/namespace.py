@@ -1,3 +1,7 @@
+import base64
+import json
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -6,7 +10,7 @@ from stack import plan
 
 
 class Namespace(pulumi.ComponentResource):
-    """Where the stack's objects live, and the token that downloads gated models there."""
+    """Where the stack's objects live, and the secrets that download models and images there."""
 
     name: str
 
@@ -15,9 +19,10 @@ class Namespace(pulumi.ComponentResource):
         name: str,
         *,
         namespace: plan.Namespace,
-        hf_token: pulumi.Input[str] | None,
+        secrets: Mapping[str, pulumi.Output[str] | None],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`secrets` are by the stack's keys; None is one that is not set."""
         super().__init__("llm-d:components:Namespace", name, None, opts)
         self.name = namespace.name
         made: list[pulumi.Resource] = []
@@ -34,11 +39,19 @@ class Namespace(pulumi.ComponentResource):
                     ),
                 )
             )
-        if namespace.hf_token_secret and hf_token is not None:
+        if namespace.hf_token_secret and (hf_token := secrets["hfToken"]):
             k8s.core.v1.Secret(
                 f"{name}-hf-token",
                 metadata={"name": namespace.hf_token_secret, "namespace": namespace.name},
                 string_data={"HF_TOKEN": hf_token},
+                opts=pulumi.ResourceOptions(parent=self, depends_on=made),
+            )
+        if (pull := namespace.pull_secret) and (password := secrets["registryPassword"]):
+            k8s.core.v1.Secret(
+                f"{name}-registry",
+                metadata={"name": pull.name, "namespace": namespace.name},
+                type="kubernetes.io/dockerconfigjson",
+                string_data={".dockerconfigjson": password.apply(lambda word: login(pull, word))},
                 opts=pulumi.ResourceOptions(parent=self, depends_on=made),
             )
         self.register_outputs({"name": self.name})
@@ -47,3 +60,9 @@ class Namespace(pulumi.ComponentResource):
 def labels(namespace: plan.Namespace) -> dict[str, str]:
     """Pods that ask for more than the hardware needs are refused by the API server itself."""
     return {"pod-security.kubernetes.io/enforce": namespace.pod_security}
+
+
+def login(pull: plan.PullSecret, password: str) -> str:
+    """As container engines keep who is logged in where."""
+    said = base64.b64encode(f"{pull.username}:{password}".encode()).decode()
+    return json.dumps({"auths": {pull.registry: {"auth": said}}})

@@ -43,6 +43,7 @@ def endpoints(
         "gatewayService": service(plan),
         "listedModels": listed(plan),
         "objects": {model.name: objects(model) for model in plan.models},
+        "images": images(plan),
         "portForwardCommand": port_forward(plan, kubeconfig, context),
         "smokeTestCommand": f"make smoke STACK={plan.name}",
         "monitoring": monitoring and seen(plan.name, monitoring, kubeconfig, context),
@@ -114,6 +115,12 @@ def seen(stack: str, made: Monitoring, kubeconfig: str | None, context: str) -> 
             for board in boards(monitoring.metrics)
         },
     }
+
+
+def images(plan: Plan) -> dict[str, str]:
+    """What is built here, and why the rest of what was asked for is not."""
+    skipped = {recipe: f"not built: {why}" for recipe, why in plan.not_built.items()}
+    return {**{one.recipe: one.name for one in plan.images}, **skipped}
 
 
 def listed(plan: Plan) -> list[str]:

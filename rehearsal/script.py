@@ -51,7 +51,7 @@ def read(stack: str, said: Mapping[str, Any], kubeconfig: Path) -> Script:
     nodes = kind.nodes(words.cluster, hardware.targets()[words.hardware])
     # The kubeconfig is written when the control plane is made.
     known[KIND] = replace(known[KIND], problems=_none)
-    secrets = frozenset(key for key in config.SECRETS if f"{PREFIX}{key}" in said)
+    secrets = frozenset({"hfToken"} if f"{PREFIX}hfToken" in said else ())
 
     def planned(nodes: config.Nodes | None, secrets: frozenset[str]) -> Plan:
         return reading.read(
@@ -66,7 +66,7 @@ def read(stack: str, said: Mapping[str, Any], kubeconfig: Path) -> Script:
         plan = planned(nodes, secrets)
     except StackError:
         # Whoever deploys it has a token, which need not stand in the file.
-        secrets = frozenset(config.SECRETS)
+        secrets = frozenset({"hfToken"})
         plan = planned(nodes, secrets)
 
     def fits(tried: config.Nodes) -> bool:
@@ -110,7 +110,10 @@ def enough(plan: Plan, fits: Callable[[config.Nodes], bool]) -> config.Nodes:
 def elsewhere(
     words: config.Stack, kind: ClusterKind[Any], nodes: config.Nodes | None, kubeconfig: Path
 ) -> dict[str, Any]:
-    """The blocks that differ for the rehearsal's cluster to be as the stack's own."""
+    """The blocks that differ for the rehearsal's cluster to be as the stack's own.
+
+    Nothing is built: simulated nodes run no image.
+    """
     here = {"kind": KIND, "context": CONTEXT, "kubeconfig": str(kubeconfig)}
     cluster = _said(words.cluster) if words.cluster.kind == KIND else {}
     if nodes:
@@ -119,6 +122,7 @@ def elsewhere(
         "cluster": cluster | here,
         "gateway": _gateway(words, kind),
         **_monitoring(words),
+        **({"images": {}} if words.images.build else {}),
     }
 
 

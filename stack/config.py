@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveInt, create_model
 from pydantic.alias_generators import to_camel
 
+import images
 from stack import capacity, hardware, quantity, releases, schedulers, sources
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
@@ -398,6 +399,54 @@ class Names(Section):
     """A Secret that is there, with the token under `HF_TOKEN`: instead of `hfToken`."""
 
 
+class ImageSource(Section):
+    """Another source of an image than its recipe's; a tag or repository comes with its commit."""
+
+    repository: Annotated[str, Field(pattern=r"^(https|file)://[\w.:/~+-]+$")] | None = None
+    """Git's address of it, which has no place for a password; left out, the recipe's."""
+    tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w./+-]*$", max_length=128)] | None = None
+    """That has to point at the commit; left out, none has to."""
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+    """In full: what is there must be this one."""
+    args: dict[EnvName, EnvValue] = {}
+    """Build arguments, over the recipe's own; no place for secrets, for images tell them."""
+
+
+class Registry(Section):
+    """Where images are pushed to, and pulled from by the cluster."""
+
+    repository: Annotated[
+        str,
+        Field(
+            pattern=r"^(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+)(:\d{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)+$",
+            max_length=200,
+        ),
+    ]
+    """Like `quay.io/me`: each image is one below it."""
+    username: Annotated[str, Field(pattern=r"^[\w.+$~@-]+$", max_length=128)] | None = None
+    """Whose password is `llm-d:registryPassword`; left out, whoever is logged in here, and the
+    cluster pulls without a secret."""
+
+
+class Images(Section):
+    """What is built here, where nobody publishes it."""
+
+    build: list[str] = []
+    """Recipes, each for one of the release's images."""
+    rebuild: bool = False
+    """Also those that the release publishes for the platform."""
+    platforms: list[Literal["linux/amd64", "linux/arm64"]] = []
+    """Left out, the one of the hardware's machines. Several are pushed as one image."""
+    engine: Literal["podman", "docker", "buildx"] | None = None
+    """What builds; left out, the first of podman, buildx and docker that answers."""
+    registry: Registry | None = None
+    """Left out, images are put on the nodes of a cluster whose kind can do that."""
+    sources: dict[str, ImageSource] = {}
+    """Recipe -> where it is built from instead."""
+    timeout: Annotated[str, Field(pattern=r"^[1-9]\d{0,6}[smh]$")] | None = None
+    """Of one image's build; left out, the recipe's."""
+
+
 Narrowed = TypeVar("Narrowed", bound=Section)
 
 
@@ -418,9 +467,14 @@ class Stack(Section):
     """What is scraped, by whom, and what is made of it."""
     names: Names = Names()
     """What the stack's objects are called, and where they live."""
+    images: Images = Images()
+    """What is built here, where nobody publishes it."""
 
 
-SECRETS: Mapping[str, str] = {"hfToken": "Hugging Face token, for models that are gated"}
+SECRETS: Mapping[str, str] = {
+    "hfToken": "Hugging Face token, for models that are gated",
+    "registryPassword": "Password of `images.registry.username`, to push and to pull",
+}
 """Keys that stand on their own beside the blocks, so that the engine keeps them encrypted."""
 
 
@@ -432,6 +486,8 @@ def stack_with(clusters: Iterable[type[Cluster]], gateways: Iterable[str]) -> ty
     kinds = Annotated[Union[tuple(clusters)], Discriminator("kind")]  # noqa: UP007 - at run time
     scheduler = _narrowed(Scheduler, preset=_one_of(schedulers.schedulers()))
     model = _narrowed(Model, scheduler=scheduler)
+    recipe = _one_of(images.recipes())
+    builds = _narrowed(Images, build=list[recipe], sources=dict[recipe, ImageSource])
     return _narrowed(
         Stack,
         release=_one_of(releases.releases()),
@@ -439,6 +495,7 @@ def stack_with(clusters: Iterable[type[Cluster]], gateways: Iterable[str]) -> ty
         hardware=_one_of(hardware.targets()),
         gateway=_narrowed(Gateway, provider=_one_of(gateways)),
         models=list[model],
+        images=builds,
     )
 
 

@@ -46,6 +46,8 @@ EXTENSION_1_5 = (EXTENSION_1_4 - {"model-server-protocol-metrics"}) | {
     "utilization-detector",
     "vllmgrpc-parser",
 }
+EXTENSION = EXTENSION_1_2 | EXTENSION_1_3 | EXTENSION_1_4 | EXTENSION_1_5
+"""Of any version: those of a release's that are not llm-d's."""
 
 # What llm-d adds to them: pkg/plugins/register.go at the tag, where it is to be had.
 SCHEDULER_0_4 = frozenset(

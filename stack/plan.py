@@ -31,6 +31,17 @@ class Namespace:
     create: bool
     pod_security: str
     hf_token_secret: str | None
+    pull_secret: "PullSecret | None"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullSecret:
+    """By which pods pull the images that were pushed for them."""
+
+    name: str
+    registry: str
+    """Its host."""
+    username: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +132,7 @@ class Pool:
     """What the gateway's provider has to be told about it."""
     ready: tuple[str, ...]
     """What is waited for, of its status; empty where nobody writes one."""
+    pull_secrets: tuple[str, ...]
     user: int | None
     """Of its pods; None where the cluster assigns them one."""
     service_type: ServiceType
@@ -370,6 +382,7 @@ class Service:
     shared_memory: str | None
     hardware: Hardware
     pods: config.Pods
+    pull_secrets: tuple[str, ...]
     account: str
     user: int | None
     """Of its pods; None where the cluster assigns them one."""
@@ -512,6 +525,51 @@ class Monitoring:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Patch:
+    file: str
+    find: str
+    """Once, or it is not the file that was meant."""
+    replace: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """An image for one platform."""
+
+    platform: str
+    name: str
+    """With its tag."""
+    patches: tuple[Patch, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """What is built here."""
+
+    stack: str
+    """For which: an image goes with the last of this machine's stacks that has it built."""
+    recipe: str
+    name: str
+    """With its tag, which follows from all that is built: the same name is the same image."""
+    parts: tuple[Part, ...]
+    """One for each platform; a single one has the image's own name."""
+    repository: str
+    tag: str | None
+    commit: str
+    dockerfile: str
+    target: str | None
+    args: Mapping[str, str]
+    engine: str | None
+    """None: found where it is built."""
+    seconds: int
+    """How long a part may take."""
+    username: str | None
+    """Of the registry; None where whoever is logged in pushes."""
+    loads: tuple[str, ...]
+    """Command that puts its archive on the cluster's nodes; none: it is pushed."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """A stack that works: nothing left to choose, nothing left to check."""
 
@@ -522,12 +580,19 @@ class Plan:
     entrance: Front | Gateway
     models: tuple[Model, ...]
     monitoring: Monitoring | None
+    images: tuple[Image, ...]
+    not_built: Mapping[str, str]
+    """Recipe that was asked for -> why nothing is built."""
 
     @property
     def crds(self) -> tuple[Crds, ...]:
         """All bundles that the stack installs or adopts."""
         brought = self.monitoring and self.monitoring.crds
         return (*self.providers.crds, *((brought,) if brought else ()))
+
+    images: tuple[Image, ...]
+    not_built: Mapping[str, str]
+    """Recipe that was asked for -> why nothing is built."""
 
 
 def dns(service: str, namespace: str) -> str:

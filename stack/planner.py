@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from stack import (
+    builds,
     checks,
     config,
     entrances,
@@ -56,25 +57,30 @@ def plan(
 
     `secrets` are the names of those that are set, of `config.SECRETS`.
     """
-    release = releases.releases()[stack.release]
-    gateway = gateways[stack.gateway.provider]
+    kind, gateway = clusters[stack.cluster.kind], gateways[stack.gateway.provider]
+    release, images, not_built = builds.builds(
+        stack, releases.releases()[stack.release], kind, name=name
+    )
     _refuse(
         [
+            *builds.problems(stack, kind, secrets),
             *checks.pairs(stack, release),
             *entrances.of_release(stack, release, gateway),
             *sizing.shapes(stack),
         ]
     )
-    kind = clusters[stack.cluster.kind]
     asked, stack, ground = stack, *sizing.sized(stack, release, kind.nodes)
     ground = tracing.traced(stack, ground)
     target, nodes = ground.target, ground.nodes
     made_secret = HF_TOKEN_SECRET if "hfToken" in secrets else None
     hf_token_secret = stack.names.hf_token_secret or made_secret
+    pull_secret = builds.pull_secret(stack, images)
+    pull_secrets = (pull_secret.name,) if pull_secret else ()
 
     def made(stack: config.Stack) -> list[Model]:
         return [
-            _model(model, stack, ground, gateway, kind, hf_token_secret) for model in stack.models
+            _model(model, stack, ground, gateway, kind, hf_token_secret, pull_secrets)
+            for model in stack.models
         ]
 
     models = made(stack)
@@ -118,6 +124,7 @@ def plan(
             create=stack.names.create_namespace,
             pod_security=target.pod_security,
             hf_token_secret=made_secret,
+            pull_secret=pull_secret,
         ),
         providers=needed,
         entrance=entrance,
@@ -125,6 +132,8 @@ def plan(
         monitoring=monitoring.monitoring(
             stack, models, entrance, release, gateway, kind, _user(stack, kind), nodes
         ),
+        images=images,
+        not_built=not_built,
     )
 
 
@@ -140,6 +149,7 @@ def _model(
     gateway: GatewayKind,
     cluster: ClusterKind[config.Cluster],
     hf_token_secret: str | None,
+    pull_secrets: tuple[str, ...],
 ) -> Model:
     release = ground.release
     user = _user(stack, cluster)
@@ -196,6 +206,7 @@ def _model(
             failure_mode=model.scheduler.failure_mode,
             beside=beside,
             ready=ready,
+            pull_secrets=pull_secrets,
             user=user,
             service_type=cluster.service_type if cluster.is_local else ServiceType.CLUSTER_IP,
             requests=PICKER_REQUESTS,
@@ -208,6 +219,7 @@ def _model(
             namespace=namespace,
             labels=serving,
             hf_token_secret=hf_token_secret,
+            pull_secrets=pull_secrets,
             user=user,
             scaling=scaling.scaling(model, stack, pool),
         ),

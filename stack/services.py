@@ -20,6 +20,7 @@ def service(
     namespace: str,
     labels: Mapping[str, str],
     hf_token_secret: str | None,
+    pull_secrets: tuple[str, ...],
     user: int | None,
     scaling: Scaling | None,
 ) -> Service:
@@ -45,6 +46,7 @@ def service(
         shared_memory=target.shared_memory,
         hardware=target,
         pods=model.pods,
+        pull_secrets=(*model.pods.image_pull_secrets, *pull_secrets),
         account=model.pods.service_account or name,
         user=user,
         scaling=scaling,

@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 from recording import ROOT
 
-STDLIB_ONLY = {"tools", "embedded", "machines"}
+STDLIB_ONLY = {"builder", "embedded", "machines", "tools"}
 """Run before there is a virtual environment, or without one."""
 
 ASK_THE_API_SERVER = {"embedded/agent/api.py", "embedded/agent/environment.py"}
 """Of the node agent, which has the virtual environment; what ends it does without."""
 
 LAYERS = {
-    "stack": {"stack"},
+    "images": {"images"},
+    "stack": {"images", "stack"},
     "components": {"components", "embedded", "machines", "stack", "telemetry"},
     "telemetry": {"stack", "telemetry", "tools"},
+    "builder": {"builder", "tools"},
     "embedded": {"embedded", "tools"},
     "machines": {"machines", "tools"},
     "tools": {"tools"},

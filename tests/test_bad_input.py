@@ -96,8 +96,8 @@ def test_every_problem_is_told_at_once() -> None:
         (
             {"llm-d:clutser": "{}"},
             (
-                "`clutser` is not a known key, expected cluster, gateway, hardware, models, "
-                "monitoring, names, release; did you mean `cluster`?"
+                "`clutser` is not a known key, expected cluster, gateway, hardware, images, "
+                "models, monitoring, names, release; did you mean `cluster`?"
             ),
         ),
         (

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from test_bad_input import MODEL, planned, told
 
 from components import inference_pool, model_files, model_pods, model_service
+from components.image_build import Images
 from stack import sources
 from stack.plan import Model, Role, Service
 
@@ -110,7 +111,7 @@ def test_requests_that_miss_the_endpoint_picker_meet_no_pod_that_only_reads() ->
 
 def test_a_replica_over_machines_is_a_group_that_starts_and_fails_together() -> None:
     service = served(nodes=2, tensorParallel=16).service
-    group = model_service.groups(service, service.decode)
+    group = model_service.groups(service, service.decode, Images())
 
     assert group["replicas"] == 1
     assert group["leaderWorkerTemplate"]["size"] == 2

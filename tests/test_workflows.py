@@ -132,8 +132,12 @@ def test_a_comment_follows_the_workflow_that_previews() -> None:
 
 def test_ci_runs_what_a_developer_runs() -> None:
     runs = [step["run"] for step in steps(named("checks")) if "run" in step]
+    check, install, test = runs
 
-    assert runs == ["make check", "make test"]
+    assert (check, test) == ("make check", "make test")
+    # What images are built with, so that no test of it is skipped.
+    assert install.split()[-1] == "podman"
+    assert named("checks")["jobs"]["test"]["env"]["LLMD_TEST_IMAGES"] == "required"
 
 
 def test_ci_checks_the_oldest_python_that_is_promised() -> None:

@@ -31,11 +31,13 @@ def run(
     cwd: Path | None = None,
     seconds: float | None = None,
     pulse: Callable[[Sequence[str]], None] = lambda _lines: None,
+    keep: Sequence[int] = (),
 ) -> Result:
     """Run to the end or until `seconds` have passed; OSError if it cannot be started.
 
     `pulse` is called several times a second with the lines so far. A program that is stopped for
-    taking too long has code -9 and says so in its last line.
+    taking too long has code -9 and says so in its last line. `keep` are files that stay open in it,
+    such as a lock that is held for as long as it lives.
     """
     lines: list[str] = []
     with subprocess.Popen(  # noqa: S603 - callers name the program
@@ -48,6 +50,7 @@ def run(
         text=True,
         errors="replace",
         start_new_session=True,  # its own children are ended with it
+        pass_fds=keep,
     ) as child:
         reader = threading.Thread(target=_collect, args=(child.stdout, lines), daemon=True)
         reader.start()

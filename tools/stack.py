@@ -18,7 +18,7 @@ from types import FrameType
 from typing import IO, Any
 from urllib.parse import unquote, urlparse
 
-from tools import clusters, own_cluster, providers, rehearsals, shell
+from tools import clusters, images, own_cluster, providers, rehearsals, shell
 from tools.errors import Missing
 from tools.places import Places, here
 from tools.process import command_line
@@ -78,6 +78,8 @@ def main(
     if action == "down":
         if cluster.exists():
             _leave(cluster, pulumi, keep)
+        if (places.cache / "images").exists():
+            images.sweep(stack, places, pulumi.env)
         rehearsals.clear(stack, places)
     if action == "up":
         sys.stdout.write(_told(cluster, pulumi))

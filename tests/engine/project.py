@@ -18,8 +18,8 @@ from tools.process import command_line
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (
-    *("__main__.py", "Pulumi.yaml"),
-    *("components", "embedded", "machines", "simulator", "stack", "telemetry", "tools"),
+    *("__main__.py", "Pulumi.yaml", "builder", "components", "embedded", "images", "machines"),
+    *("simulator", "stack", "telemetry", "tools"),
 )
 CRD_CACHE = ROOT / ".state" / "crds"
 SECONDS = 600.0
