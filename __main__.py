@@ -14,9 +14,10 @@ from components import (
     gateways,
 )
 from components.outputs import endpoints
+from preflight.check import check
 from stack.load import load
 
-plan = load(clusters=clusters.kinds(), gateways=gateways.kinds())
+plan = load(clusters=clusters.kinds(), gateways=gateways.kinds(), preflight=check)
 hf_token = pulumi.Config().get_secret("hfToken")
 
 cluster = Cluster("cluster", cluster=plan.cluster)

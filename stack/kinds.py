@@ -12,6 +12,7 @@ from stack import config
 from stack.charts import Chart
 from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
+from stack.machine import MachineNeeds
 from stack.platforms import PLATFORMS, Platform, PlatformName
 from stack.releases import Release
 
@@ -239,6 +240,10 @@ def _plain(_settings: config.Cluster) -> Platform:
     return PLATFORMS["kubernetes"]
 
 
+def _takes_nothing(_settings: config.Cluster) -> MachineNeeds:
+    return MachineNeeds()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClusterKind(Generic[Settings]):
     settings: type[Settings]
@@ -256,3 +261,5 @@ class ClusterKind(Generic[Settings]):
     """Whether anything on it can be looked at: a preview needs no cluster."""
     is_local: bool = False
     """Whether its load balancer is this machine's loopback, so that nothing of it is public."""
+    needs: Callable[[Settings], MachineNeeds] = _takes_nothing
+    """What it takes of this machine; may read files, and runs nothing."""

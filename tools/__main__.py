@@ -26,7 +26,7 @@ _MENDED_BY = {
 
 STACK = "embedded"
 """The one that needs nothing but this machine."""
-PACKAGES = {"smoke": "smoke", "rehearse": "rehearsal"}
+PACKAGES = {"smoke": "smoke", "rehearse": "rehearsal", "preflight": "preflight"}
 """What is done in the virtual environment, by packages of the project."""
 
 
@@ -77,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     for action in ("up", "preview", "down"):
         acting = commands.add_parser(action, help=f"{action} a stack (make {action})")
         acting.add_argument("stack", nargs="?", default=STACK)
+    looking = commands.add_parser(
+        "preflight", help="what this machine has of what a stack needs (make preflight)"
+    )
+    looking.add_argument("stack", nargs="?", default=STACK)
     asking = commands.add_parser("smoke", help="ask a deployed stack, hop by hop (make smoke)")
     asking.add_argument("stack", nargs="?", default=STACK)
     rehearsing = commands.add_parser(
@@ -114,7 +118,10 @@ def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each comm
 
 def _on_stack(action: str, name: str) -> int:
     stack.check(name, here())
-    own_cluster = action == "rehearse" or stack.has_own_cluster(name, here())
+    # What a control plane on this machine runs need not be there to be looked for.
+    own_cluster = action == "rehearse" or (
+        action != "preflight" and stack.has_own_cluster(name, here())
+    )
     gateways = stack.gateways(name, here())
     install.ensure(install.embedded(gateways) if own_cluster else install.EVERY_STACK)
     if package := PACKAGES.get(action):

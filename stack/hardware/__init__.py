@@ -64,6 +64,10 @@ class Hardware:
     """Of that machine."""
     node_labels: Mapping[str, str] = field(default_factory=dict[str, str])
     node_selector: Mapping[str, str] = field(default_factory=dict[str, str])
+    instructions: frozenset[str] = frozenset()
+    """Of its CPUs, without which published images stop at once; as Linux calls them."""
+    bfloat16: frozenset[str] = frozenset()
+    """Any of which a CPU computes bfloat16 with; others need `dtype: float32`."""
     tolerates: tuple[str, ...] = ()
     """Keys of NoSchedule taints that keep other pods off its machines."""
     pod_security: Literal["restricted", "privileged"] = "restricted"
@@ -81,6 +85,11 @@ class Hardware:
     @property
     def has_devices(self) -> bool:
         return bool(self.resource or self.claim)
+
+    @property
+    def architecture(self) -> str | None:
+        """Of its machines, as Kubernetes calls it; None where any will do."""
+        return self.node_labels.get("kubernetes.io/arch")
 
     def devices(self, tensor_parallel: int) -> int:
         """That one replica takes, all of them on one node."""

@@ -17,7 +17,10 @@ import tools
 from tools.process import command_line
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = ("__main__.py", "Pulumi.yaml", "components", "embedded", "simulator", "stack", "tools")
+PROGRAM = (
+    *("__main__.py", "Pulumi.yaml"),
+    *("components", "embedded", "preflight", "simulator", "stack", "tools"),
+)
 CRD_CACHE = ROOT / ".state" / "crds"
 SECONDS = 600.0
 OPERATIONS = {"up", "preview", "refresh", "destroy"}
