@@ -22,14 +22,11 @@ class Cluster(pulumi.ComponentResource):
         super().__init__("llm-d:components:Cluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         access = clusters.kinds()[cluster.kind].connect(name, cluster, child)
-        self.kubeconfig, self.context, self._owner = (
-            access.kubeconfig,
-            access.context,
-            access.owner,
-        )
+        self.kubeconfig, self.context = access.kubeconfig, access.context
+        self._goes_with = access.owner if access.goes_along else None
         self.provider = k8s.Provider(
             name,
-            kubeconfig=access.kubeconfig,
+            kubeconfig=access.credentials or access.kubeconfig,
             context=access.context,
             # A new kubeconfig for the same cluster must not plan to replace everything on it.
             cluster_identifier=cluster.identity,
@@ -48,8 +45,8 @@ class Cluster(pulumi.ComponentResource):
     def here(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
         """Options that put a component on this cluster, after others.
 
-        What stands on a cluster of the stack's own goes with it: one delete instead of many.
+        What stands on a cluster that goes with the stack goes with it: one delete instead of many.
         """
         return pulumi.ResourceOptions(
-            provider=self.provider, deleted_with=self._owner, depends_on=[*after]
+            provider=self.provider, deleted_with=self._goes_with, depends_on=[*after]
         )

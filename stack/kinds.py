@@ -236,6 +236,10 @@ def _yes(_settings: config.Cluster) -> bool:
     return True
 
 
+def _no(_settings: config.Cluster) -> bool:
+    return False
+
+
 def _plain(_settings: config.Cluster) -> Platform:
     return PLATFORMS["kubernetes"]
 
@@ -259,7 +263,12 @@ class ClusterKind(Generic[Settings]):
     """Folder of the charts that can be installed there, from the project's root."""
     is_there: Callable[[Settings], bool] = _yes
     """Whether anything on it can be looked at: a preview needs no cluster."""
+    is_own: Callable[[Settings], bool] = _no
+    """Whether the stack makes it, so that nothing on it is anybody else's."""
     is_local: bool = False
     """Whether its load balancer is this machine's loopback, so that nothing of it is public."""
+    loads_images: Callable[[Settings], tuple[str, ...]] | None = None
+    """The command that puts an image archive on the cluster's nodes; its path follows as the last
+    word. None: pods pull."""
     needs: Callable[[Settings], MachineNeeds] = _takes_nothing
     """What it takes of this machine; may read files, and runs nothing."""

@@ -36,7 +36,7 @@ def providers(
         charts=(*charts,),
         adopted=adopted,
         looks=cluster.is_there(stack.cluster),
-        keeps_definitions=not cluster.is_local,
+        keeps_definitions=not cluster.is_own(stack.cluster),
     )
 
 
@@ -98,4 +98,4 @@ def _groups(stack: config.Stack, cluster: ClusterKind[config.Cluster]) -> config
     spans_nodes = any(
         one.parallel.nodes > 1 for model in stack.models for one in roles.asked(model)
     )
-    return spans_nodes and (True if cluster.is_local else "adopt")
+    return spans_nodes and (True if cluster.is_own(stack.cluster) else "adopt")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from recording import ROOT
 
-STDLIB_ONLY = {"tools", "embedded"}
+STDLIB_ONLY = {"tools", "embedded", "machines"}
 """Run before there is a virtual environment, or without one."""
 
 ASK_THE_API_SERVER = {"embedded/agent/api.py", "embedded/agent/environment.py"}
@@ -19,6 +19,7 @@ LAYERS = {
     "stack": {"stack"},
     "components": {"components", "embedded", "stack"},
     "embedded": {"embedded", "tools"},
+    "machines": {"machines", "tools"},
     "tools": {"tools"},
     "plugins": {"plugins"},
     "simulator": {"simulator"},

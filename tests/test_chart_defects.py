@@ -990,7 +990,7 @@ def removed_from_under_others(made: Sequence[Made]) -> Faults:
 
 
 def test_d19_definitions_outlive_a_stack_on_a_cluster_that_is_not_its_own(deploy: Deploy) -> None:
-    theirs, own = deploy("minikube"), deploy("embedded")
+    theirs, own = deploy("x86-cpu"), deploy("embedded")
 
     for made in (theirs, own):
         assert [one for one in made if one.kind == "CustomResourceDefinition"]

@@ -382,7 +382,8 @@ def test_definitions_stay_where_others_may_use_them_and_go_with_the_stacks_own_c
         # The engine hands it on to what is in them.
         return {one.request.retainOnDelete for one in made if one.kind == "CrdBundle"}
 
-    assert kept(deploy("minikube")) == {True}
+    assert kept(deploy("x86-cpu")) == {True}
+    assert kept(deploy("minikube")) == {False}
     assert kept(deploy("embedded")) == {False}
 
 

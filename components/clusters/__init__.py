@@ -22,6 +22,10 @@ class Access:
     context: str
     owner: pulumi.Resource | None
     """What makes the cluster and removes it, where the stack does."""
+    goes_along: bool = True
+    """Whether what is on it goes with its owner; else each object is removed by itself."""
+    credentials: pulumi.Output[str] | None = None
+    """Content of a kubeconfig, where it is in no file."""
 
 
 class Connect(Protocol):

@@ -71,6 +71,10 @@ def needs(settings: Settings) -> MachineNeeds:
     return MachineNeeds(ports=(settings.port,) if settings.port else ())
 
 
+def own(settings: Settings) -> bool:
+    return True
+
+
 def simulated(cluster: plan.Cluster) -> list[dict[str, object]]:
     """The nodes as `embedded.cluster.Node` takes them."""
     nodes, hardware = cluster.nodes, cluster.hardware
@@ -95,6 +99,7 @@ KIND = Kind(
     problems=problems,
     service_type=ServiceType.LOAD_BALANCER,
     charts=CHARTS,
+    is_own=own,
     is_local=True,
     needs=needs,
     connect=connect,

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from machines import ADDRESS, POD, TREES
+from agent_machines import ADDRESS, POD, TREES
 
 from embedded.agent.linux import Linux
 

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from machines import ADDRESS, POD, ended, is_running, left_of, log_of, program, said_by, until
+from agent_machines import ADDRESS, POD, ended, is_running, left_of, log_of, program, said_by, until
 
 from embedded.agent.linux import Linux
 from embedded.agent.machine import Mount

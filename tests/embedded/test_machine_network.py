@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import servers
-from machines import ADDRESS, POD, TREES, left_of, program, said_by, until
+from agent_machines import ADDRESS, POD, TREES, left_of, program, said_by, until
 from servers import LOOPBACK, on_host
 
 from embedded.agent import node

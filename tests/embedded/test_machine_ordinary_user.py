@@ -12,7 +12,7 @@ from typing import Any
 
 import ordinary
 import pytest
-from machines import POD, left_of, said_by
+from agent_machines import POD, left_of, said_by
 
 from embedded.agent.linux import PROJECT, Linux
 

@@ -13,7 +13,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from machines import ADDRESS, POD, ended, is_running, left_of, program, until
+from agent_machines import ADDRESS, POD, ended, is_running, left_of, program, until
 
 from embedded.agent import node
 from embedded.agent.linux import PROJECT, Linux
@@ -23,7 +23,7 @@ AGENT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, "tests/embedded")
-from machines import program
+from agent_machines import program
 from embedded.agent.linux import Linux
 root = Path(sys.argv[1])
 for turn in range(1000):
