@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from components import clusters, gateways
-from preflight.check import is_begun
+from preflight.check import is_there
 from preflight.look import look
 from preflight.needs import needs
 from preflight.rows import Row, State, rows
@@ -55,7 +55,7 @@ def examine(stack: str, places: Places) -> list[Row]:
     machine = kind.needs(words.cluster)
     downloads = plan.cluster.hardware.server != "simulator"
     gated = (one.name for one in words.models if downloads and checks.is_gated(one))
-    facts = look(machine, is_begun=is_begun(plan.cluster, places.root))
+    facts = look(machine, is_there=is_there(plan.cluster, places.root))
     secret = words.names.hf_token_secret
     return [
         *rows(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from components import clusters
 from preflight.look import look
@@ -14,15 +15,19 @@ from stack.plan import Cluster, Plan
 
 def check(plan: Plan) -> Verdict:
     """Look at what a deployment takes of this machine; at less where its cluster is there."""
-    machine = clusters.kinds()[plan.cluster.kind].needs(plan.cluster.settings)
+    machine = kind_of(plan.cluster).needs(plan.cluster.settings)
     wanted = needs(plan, machine)
     if not wanted.features:
         # No version of Kubernetes is too old: nobody need wait for the cluster to say its own.
         machine = replace(machine, asks=None)
-    facts = look(machine, is_begun=is_begun(plan.cluster))
+    facts = look(machine, is_there=is_there(plan.cluster))
     return verdict(plan.name, [*rows(replace(wanted, machine=machine), facts)])
 
 
-def is_begun(cluster: Cluster, root: Path = Path()) -> bool:
-    """Whether the stack's own cluster is there, or half of it: what it takes is its own already."""
-    return (root / cluster.state).is_dir()
+def kind_of(cluster: Cluster) -> clusters.Kind[Any]:
+    return clusters.kinds()[cluster.kind]
+
+
+def is_there(cluster: Cluster, root: Path = Path()) -> bool:
+    """Whether there is nothing to be made any more, or no more than what is half made."""
+    return not kind_of(cluster).is_own(cluster.settings) or (root / cluster.state).is_dir()

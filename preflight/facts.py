@@ -33,9 +33,10 @@ class Virtual:
 
     cpus: int
     memory: int
+    """MiB."""
     disk: int
-    rootful: bool | None
-    """None where Podman is too old to say."""
+    """GiB."""
+    rootful: bool
     state: str
 
 
@@ -62,8 +63,8 @@ class Facts:
     """Ports, of those asked for, on which something listens."""
     version: str | None = None
     """Of Kubernetes, as the cluster says."""
-    is_begun: bool = False
-    """Whether the stack's own cluster is there, or half of it."""
+    is_there: bool = False
+    """Whether the cluster is there, or half of it: what it takes of the machine it has."""
     token: str | None = None
     """What of the stack file has the token for Hugging Face; None where nothing has."""
     wrong: tuple[str, ...] = ()

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from preflight.facts import MAC, Engine, Facts, Silent, Virtual
-from preflight.needs import GIB
 from stack.machine import MachineNeeds, Reached
 from tools import disk
 from tools.process import run
@@ -20,7 +19,6 @@ from tools.process import run
 SECONDS = 5.0
 """For one command: a machine that is asked for longer has trouble of its own."""
 CONNECT_SECONDS = 0.5
-MIB = 2**20
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """As kernels call them -> as Kubernetes does."""
 APPLE_SILICON = "hw.optional.arm64"
@@ -28,7 +26,7 @@ APPLE_SILICON = "hw.optional.arm64"
 DESKTOP = "Docker Desktop"
 
 
-def look(needs: MachineNeeds, *, is_begun: bool, proc: Path = Path("/proc")) -> Facts:
+def look(needs: MachineNeeds, *, is_there: bool, proc: Path = Path("/proc")) -> Facts:
     """At what the needs are about, and at nothing else."""
     system = platform.system()
     with ThreadPoolExecutor() as together:
@@ -49,7 +47,7 @@ def look(needs: MachineNeeds, *, is_begun: bool, proc: Path = Path("/proc")) -> 
         podman_machine=machine.result() if machine else None,
         version=version.result() if version else None,
         busy=frozenset(filter(is_busy, needs.ports)),
-        is_begun=is_begun,
+        is_there=is_there,
     )
     if not needs.runs_here:
         return found
@@ -136,9 +134,9 @@ def podman_machine(name: str) -> Virtual | None:
     has: Mapping[str, Any] = said.get("Resources") or {}
     return Virtual(
         cpus=has.get("CPUs") or 0,
-        memory=(has.get("Memory") or 0) * MIB,
-        disk=(has.get("DiskSize") or 0) * GIB,
-        rootful=said.get("Rootful"),
+        memory=has.get("Memory") or 0,
+        disk=has.get("DiskSize") or 0,
+        rootful=bool(said.get("Rootful")),
         state=said.get("State") or "",
     )
 

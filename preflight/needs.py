@@ -11,6 +11,7 @@ from stack.plan import Plan, Service
 from stack.planner import beside_models
 from stack.releases import releases
 
+MIB = 2**20
 GIB = 2**30
 SIDECARS = (1, 29)
 """Kubernetes since when containers that run beside others are started before them."""

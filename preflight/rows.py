@@ -6,16 +6,13 @@ from decimal import Decimal
 from enum import StrEnum
 
 from preflight.advice import installs
-from preflight.facts import Engine, Facts, Silent, Virtual
-from preflight.needs import GIB, IMAGES, Needs
+from preflight.facts import Engine, Facts, Silent
+from preflight.needs import GIB, IMAGES, MIB, Needs
 from stack import quantity
 from stack.hardware import targets
 from stack.machine import PodmanMachine
 from stack.platforms import version
 
-RUNNING = "running"
-NVIDIA = "nvidia"
-"""The container runtime by which containers get GPUs."""
 COMMAS = ", "
 
 
@@ -57,10 +54,10 @@ def rows(needs: Needs, facts: Facts) -> Iterator[Row]:
         yield _engine(needs, facts)
         yield from _podman_machine(needs, facts)
         yield from _instructions(needs, facts)
-        yield from _gpus(needs, facts)
-        if not facts.is_begun:
+        yield from _devices(needs, facts)
+        if not facts.is_there:
             yield from _room(needs, facts)
-    if not facts.is_begun:
+    if not facts.is_there:
         yield from _ports(needs, facts)
     yield from _version(needs, facts)
     yield from _token(needs, facts)
@@ -68,7 +65,7 @@ def rows(needs: Needs, facts: Facts) -> Iterator[Row]:
 
 def _platform(needs: Needs, facts: Facts) -> Row:
     """Images run on CPUs of their own architecture, and the scheduler keeps pods off others."""
-    wanted = needs.hardware.node_selector.get("kubernetes.io/arch")
+    wanted = needs.hardware.node_labels.get("kubernetes.io/arch")
     what, found = "platform", facts.platform
     if not needs.machine.runs_here:
         return Row(what=what, found=found, needed="any: no container runs here")
@@ -78,7 +75,7 @@ def _platform(needs: Needs, facts: Facts) -> Row:
         name
         for name, one in sorted(targets().items())
         if not one.has_devices
-        and one.node_selector.get("kubernetes.io/arch", facts.arch) == facts.arch
+        and one.node_labels.get("kubernetes.io/arch", facts.arch) == facts.arch
     ]
     return Row(
         what=what,
@@ -96,16 +93,14 @@ def _tools(needs: Needs, facts: Facts) -> Iterator[Row]:
             found="on PATH" if is_there else "not on PATH",
             needed="on PATH",
             mend="" if is_there else installs(name, facts),
-            # What made the cluster is not asked to make it again.
-            is_hard=not facts.is_begun,
+            # What made a cluster on this machine is not asked to make it again.
+            is_hard=not (facts.is_there and needs.machine.runs_here),
         )
 
 
 def chosen(needs: Needs, facts: Facts) -> str | None:
-    """The engine that is used: the first that answers, or else the first that is there."""
-    there = [name for name in needs.machine.engines if name in facts.engines]
-    answering = [name for name in there if isinstance(facts.engines[name], Engine)]
-    return next(iter([*answering, *there]), None)
+    """The engine that is used: the first that is installed, whether it answers or not."""
+    return next((name for name in needs.machine.engines if name in facts.engines), None)
 
 
 def _engine(needs: Needs, facts: Facts) -> Row:
@@ -153,62 +148,41 @@ def _started(name: str, why: str, facts: Facts) -> str:
 
 
 def _podman_machine(needs: Needs, facts: Facts) -> Iterator[Row]:
-    wanted = _its_machine(needs, facts)
+    """One that is there is checked and left, unless the stack has made it: then it is resized."""
+    wanted, found = _its_machine(needs, facts), facts.podman_machine
     if not wanted:
         return
     what = "podman machine"
-    shape = (
-        f"{wanted.cpus} CPUs, memory {wanted.memory}, disk {wanted.disk}"
-        f"{', rootful' if wanted.rootful else ''}"
-    )
-    found = facts.podman_machine
+    shape = f"{wanted.cpus} CPUs, {wanted.memory} MiB, a disk of {wanted.disk} GiB, rootful"
     if not found:
         none = f"none called {wanted.name}: `up` makes it"
         yield Row(what=what, found=none, needed=shape)
         return
     yield Row(what=what, found=f"{wanted.name}, {found.state}", needed=shape)
-    again = f"podman machine stop {wanted.name}; podman machine set"
-    if wanted.rootful:
-        yield Row(
-            what=f"{what}: root",
-            found={True: "rootful", False: "rootless", None: "Podman does not say"}[found.rootful],
-            needed="rootful: kubelets set resource limits",
-            mend="" if found.rootful else f"{again} --rootful {wanted.name}",
-            # Before 4.6 it does not say, and may well be.
-            is_hard=found.rootful is False,
-        )
-    yield from _machine_sizes(wanted, found, again)
-
-
-def _machine_sizes(wanted: PodmanMachine, found: Virtual, again: str) -> Iterator[Row]:
-    memory, disk = quantity.parse(wanted.memory), quantity.parse(wanted.disk)
-    megabytes, gigabytes = int(memory / 2**20), int(disk / GIB)
-    remade = (
-        f"podman machine rm {wanted.name}, with all that is in it: a disk is given once; "
-        "`up` makes it anew"
+    if facts.is_there:
+        return
+    change = f"podman machine stop {wanted.name}; podman machine set"
+    yield Row(
+        what=f"{what}: root",
+        found="rootful" if found.rootful else "rootless",
+        needed="rootful: Kubernetes sets limits that only root may",
+        mend="" if found.rootful else f"{change} --rootful {wanted.name}",
     )
-    for what, has, needed, shown, mend in (
-        (
-            "CPUs",
-            Decimal(found.cpus),
-            Decimal(wanted.cpus),
-            str,
-            f"{again} --cpus {wanted.cpus} {wanted.name}",
-        ),
-        (
-            "memory",
-            Decimal(found.memory),
-            memory,
-            quantity.shown,
-            f"{again} --memory {megabytes} {wanted.name}",
-        ),
-        ("disk", Decimal(found.disk), Decimal(gigabytes * GIB), quantity.shown, remade),
+    larger = f"{change} --cpus={wanted.cpus} --memory={wanted.memory} {wanted.name}"
+    remade = (
+        f"podman machine rm {wanted.name}, and all that is in it, or another "
+        "`cluster.machine.name`: no disk can be changed"
+    )
+    for part, has, asked, unit, mend in (
+        ("CPUs", found.cpus, wanted.cpus, "", larger),
+        ("memory", found.memory, wanted.memory, " MiB", larger),
+        ("disk", found.disk, wanted.disk, " GiB", remade),
     ):
         yield Row(
-            what=f"podman machine: {what}",
-            found=shown(has),
-            needed=shown(needed),
-            mend=mend if has < needed else "",
+            what=f"{what}: {part}",
+            found=f"{has}{unit}",
+            needed=f"{asked}{unit}",
+            mend=mend if has < asked else "",
         )
 
 
@@ -249,34 +223,35 @@ def _instructions(needs: Needs, facts: Facts) -> Iterator[Row]:
         )
 
 
-def _gpus(needs: Needs, facts: Facts) -> Iterator[Row]:
-    what, machine = "GPUs", needs.machine
-    if not machine.gpus:
-        if needs.hardware.has_devices:
-            resource = needs.hardware.resource or needs.hardware.claim
-            yield Row(
-                what=what,
-                found="none: the cluster is not given any",
-                needed=str(resource),
-                mend="`cluster.gpus: all` where the kind of cluster has it and this machine has "
-                "GPUs, or another `hardware`",
-            )
-        return
-    engine = facts.engines.get(chosen(needs, facts) or "")
-    if facts.is_mac:
-        mend = "`cluster.gpus` left out: containers get no GPU on macOS"
-    elif isinstance(engine, Engine) and NVIDIA not in engine.runtimes:
-        mend = (
-            "install nvidia-container-toolkit, then sudo nvidia-ctk runtime configure "
-            "--runtime=docker && sudo systemctl restart docker"
+def _devices(needs: Needs, facts: Facts) -> Iterator[Row]:
+    machine, target = needs.machine, needs.hardware
+    if target.has_devices and not machine.gives_devices:
+        yield Row(
+            what="devices",
+            found="none: the cluster is not given any",
+            needed=str(target.resource or target.claim),
+            mend="`cluster: {kind: minikube, gpus: all}` on a machine that has GPUs, or another "
+            "`hardware`",
         )
-    else:
-        mend = ""
-    yield Row(
-        what=what,
-        found=f"no container runtime `{NVIDIA}`" if mend else f"container runtime `{NVIDIA}`",
-        needed="NVIDIA's container runtime",
-        mend=mend,
+    engine = facts.engines.get(chosen(needs, facts) or "")
+    if not isinstance(engine, Engine):
+        return
+    for name in machine.runtimes:
+        has = name in engine.runtimes
+        yield Row(
+            what=f"container runtime {name}",
+            found="there" if has else "not there",
+            needed="there, for GPUs in containers",
+            mend="" if has else _runtime(name, facts),
+        )
+
+
+def _runtime(name: str, facts: Facts) -> str:
+    if facts.is_mac:
+        return "`cluster.gpus` left out: containers get no GPUs on macOS"
+    return (
+        f"install its container toolkit, then sudo {name}-ctk runtime configure --runtime=docker "
+        "&& sudo systemctl restart docker"
     )
 
 
@@ -299,9 +274,8 @@ def _room(needs: Needs, facts: Facts) -> Iterator[Row]:
     room, asked = _where(needs, facts)
     if not room:
         return
-    detail = tuple(_sums(needs))
     yield _cpus(room, asked["cpu"], needs)
-    yield _memory(room, asked["memory"], needs, detail)
+    yield _memory(room, asked["memory"], needs)
     yield from _disk(room, asked["disk"], needs)
 
 
@@ -315,7 +289,7 @@ def _where(needs: Needs, facts: Facts) -> tuple[Room | None, dict[str, Decimal]]
     virtual = _its_machine(needs, facts)
     engine = facts.engines.get(chosen(needs, facts) or "")
     if virtual and facts.podman_machine:
-        return None, asked  # its own rows say whether it is as large as the stack wants it
+        return None, asked  # its own rows say whether it is as large as it has to be
     if isinstance(engine, Engine) and engine.is_virtual:
         settings = "give it more: Docker Desktop, Settings, Resources"
         room = Room(
@@ -332,8 +306,8 @@ def _where(needs: Needs, facts: Facts) -> tuple[Room | None, dict[str, Decimal]]
     if virtual:
         asked = {
             "cpu": Decimal(virtual.cpus),
-            "memory": quantity.parse(virtual.memory),
-            "disk": quantity.parse(virtual.disk),
+            "memory": Decimal(virtual.memory * MIB),
+            "disk": Decimal(virtual.disk * GIB),
         }
     room = Room(
         who="this machine",
@@ -347,27 +321,30 @@ def _where(needs: Needs, facts: Facts) -> tuple[Room | None, dict[str, Decimal]]
     return room, asked
 
 
-def _sums(needs: Needs) -> Iterator[str]:
+def _sums(needs: Needs, asked: Decimal) -> Iterator[str]:
     for one in needs.parts:
         if one.count:
             times = f"{one.count} x " if one.count > 1 else ""
             yield f"{times}{quantity.shown(one.memory)} for {one.who}"
+    if asked > needs.memory:
+        yield f"{quantity.shown(asked - needs.memory)} left, for image builds and what comes beside"
 
 
 def _cpus(room: Room, asked: Decimal, needs: Needs) -> Row:
     return Row(
         what="CPUs",
         found=f"{room.cpus} of {room.who}",
-        needed=f"{asked:f}, of which pods ask for {needs.cpu:f}",
+        needed=f"{quantity.shown(asked)}; pods ask for {quantity.shown(needs.cpu)}",
         mend=room.more if room.cpus < asked else "",
     )
 
 
-def _memory(room: Room, asked: Decimal, needs: Needs, detail: tuple[str, ...]) -> Row:
+def _memory(room: Room, asked: Decimal, needs: Needs) -> Row:
     what = "memory"
     free = "" if room.available is None else f", {quantity.shown(room.available)} free"
     found = f"{quantity.shown(room.memory)} of {room.who}{free}"
-    needed = f"{quantity.shown(asked)}, of which the stack takes {quantity.shown(needs.memory)}"
+    needed = f"{quantity.shown(asked)}; the stack takes {quantity.shown(needs.memory)}:"
+    detail = tuple(_sums(needs, asked))
     mend, is_hard = "", False
     if room.memory < asked:
         mend, is_hard = room.more, True
@@ -386,7 +363,7 @@ def _disk(room: Room, asked: Decimal, needs: Needs) -> Iterator[Row]:
     yield Row(
         what="disk",
         found=f"{quantity.shown(room.disk)} free",
-        needed=f"{quantity.shown(asked)}, of which models take {files}",
+        needed=f"{quantity.shown(asked)}; models take {files}",
         mend=""
         if room.disk >= asked
         else "free some space: images that nobody uses go by "

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class PodmanMachine:
-    """The virtual machine that Podman runs containers in, where it is not on Linux."""
+    """The virtual machine that Podman runs containers in, where it is not on Linux; rootful."""
 
     name: str
     cpus: int
-    memory: str
-    disk: str
-    rootful: bool
-    """Whether its containers run as root, as kubelets that set resource limits have to."""
+    memory: int
+    """MiB."""
+    disk: int
+    """GiB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +33,18 @@ class MachineNeeds:
     tools: tuple[str, ...] = ()
     """Programs that have to be on PATH."""
     engines: Mapping[str, str] = field(default_factory=dict[str, str])
-    """`docker`, `podman` -> the oldest version that will do. One of them runs the cluster's nodes,
-    the first before the others; none where nodes are elsewhere, or need none."""
+    """`docker`, `podman` -> the oldest version that will do. The first that is installed runs the
+    cluster's nodes; none where nodes are elsewhere, or need none."""
+    runtimes: tuple[str, ...] = ()
+    """Container runtimes that the engine has to have."""
+    gives_devices: bool = False
+    """Whether containers get this machine's accelerators."""
     node: Mapping[str, str] = field(default_factory=dict[str, str])
     """Cpu and memory that the node is given of the machine; what is left out has no limit."""
     podman_machine: PodmanMachine | None = None
-    """That is made where there is none, for Podman on what is not Linux."""
+    """That is made where there is none of its name, for Podman on what is not Linux."""
     ports: tuple[int, ...] = ()
     """Of this machine, on which something of the cluster will listen."""
-    gpus: bool = False
-    """Whether containers get this machine's NVIDIA GPUs."""
     version: str | None = None
     """Of Kubernetes, as far as the stack file says or makes it."""
     asks: Reached | None = None

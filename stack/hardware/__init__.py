@@ -86,11 +86,6 @@ class Hardware:
     def has_devices(self) -> bool:
         return bool(self.resource or self.claim)
 
-    @property
-    def architecture(self) -> str | None:
-        """Of its machines, as Kubernetes calls it; None where any will do."""
-        return self.node_labels.get("kubernetes.io/arch")
-
     def devices(self, tensor_parallel: int) -> int:
         """That one replica takes, all of them on one node."""
         return -(-tensor_parallel // self.ranks_per_device) if self.has_devices else 0
