@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from preflight.facts import MAC, Facts
 
+KUBECTL = "make tools, and make shell where it is to be on PATH"
 HOW: Mapping[str, Mapping[str, str]] = {
     "docker": {
         MAC: "brew install --cask docker-desktop && open -a Docker",
@@ -20,7 +21,7 @@ HOW: Mapping[str, Mapping[str, str]] = {
     },
     "git": {MAC: "xcode-select --install", "Linux": "sudo apt-get install git"},
     "kind": {MAC: "brew install kind", "Linux": "go install sigs.k8s.io/kind@v0.30.0"},
-    "kubectl": {MAC: "make tools", "Linux": "make tools"},
+    "kubectl": {MAC: KUBECTL, "Linux": KUBECTL},
     "minikube": {
         MAC: "brew install minikube",
         "Linux": "see https://minikube.sigs.k8s.io/docs/start",

@@ -327,7 +327,7 @@ def _sums(needs: Needs, asked: Decimal) -> Iterator[str]:
             times = f"{one.count} x " if one.count > 1 else ""
             yield f"{times}{quantity.shown(one.memory)} for {one.who}"
     if asked > needs.memory:
-        yield f"{quantity.shown(asked - needs.memory)} left, for image builds and what comes beside"
+        yield f"{quantity.shown(asked - needs.memory)} left, which image builds take too"
 
 
 def _cpus(room: Room, asked: Decimal, needs: Needs) -> Row:
