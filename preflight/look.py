@@ -169,8 +169,10 @@ def answer(command: Sequence[str]) -> dict[str, Any] | str:
     try:
         said: Any = json.JSONDecoder().raw_decode("\n".join(lines[begins[0] :]))[0]
     except (IndexError, ValueError):
-        return lines[-1] if lines else "it says nothing"
-    return cast("list[dict[str, Any]]", [*said, {}])[0] if isinstance(said, list) else said
+        said = None
+    listed = cast("list[Any]", said) if isinstance(said, list) else [said]
+    last = next((line for line in reversed(lines) if line.strip()), "it says nothing")
+    return next((one for one in listed if isinstance(one, dict)), last)
 
 
 def _lines(command: Sequence[str]) -> Sequence[str]:
