@@ -24,8 +24,8 @@ up: ## deploy STACK, with a cluster of its own where the stack says so
 preview: ## say what `up` would change, and change nothing
 	@$(TOOLS) preview '$(STACK)'
 
-down: ## remove everything that `up` made
-	@$(TOOLS) down '$(STACK)'
+down: ## remove everything that `up` made; KEEP=running or stopped leaves STACK's own cluster
+	@$(TOOLS) down '$(STACK)' --keep='$(KEEP)'
 
 preflight: ## say what this machine has of what STACK needs, and the command that mends the rest
 	@$(TOOLS) preflight '$(STACK)'

@@ -37,7 +37,8 @@ class Cluster(pulumi.ComponentResource):
             # reported: what the stack file says has to win.
             enable_patch_force=True,
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[access.owner] if access.owner else None
+                parent=self,
+                depends_on=[*([access.owner] if access.owner else ()), *access.before],
             ),
         )
         self.register_outputs({"kubeconfig": self.kubeconfig, "context": self.context})

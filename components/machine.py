@@ -1,6 +1,7 @@
 """A cluster of this machine's that the stack makes, with a tool that the user has installed."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -61,22 +62,22 @@ def mib(size: str) -> int:
 
 def gib(size: str) -> int:
     """Rounded up: tools take no less."""
-    return -int(-quantity.parse(size) // GIB)
+    return math.ceil(quantity.parse(size) / GIB)
 
 
-def machine(said: PodmanMachine, *, cpus: int, memory: int, disk: int) -> dict[str, Any]:
+def podman_machine(said: PodmanMachine, *, cpus: int, memory: int, disk: int) -> dict[str, Any]:
     """As `machines.settings.Machine` takes it; sizes are what the cluster needs, in MiB."""
     return {
         "name": said.name,
         "cpus": said.cpus or cpus,
         "memory": mib(said.memory) if said.memory else memory,
-        "disk": gib(said.disk) if said.disk else -(-disk * MIB // GIB),
+        "disk": gib(said.disk) if said.disk else math.ceil(disk * MIB / GIB),
         "keep": said.keep,
     }
 
 
 def virtual(said: Mapping[str, Any]) -> Virtual:
-    """What `machine` gives, as a preflight takes it."""
+    """What `podman_machine` gives, as a preflight takes it."""
     return Virtual(name=said["name"], cpus=said["cpus"], memory=said["memory"], disk=said["disk"])
 
 
@@ -91,15 +92,17 @@ def connect(
     opts: pulumi.ResourceOptions,
     *,
     said: Mapping[str, Any],
+    machine: Mapping[str, Any],
     lasting: Sequence[Any],
     context: str,
 ) -> Access:
-    """`said` is the kind's own part of `machines.settings.Settings`, `lasting` what of it makes
-    another cluster when it changes."""
+    """`said` is the kind's own part of `machines.settings.Settings`, beside Podman's `machine`;
+    `lasting` is what of it makes another cluster when it changes."""
     settings = cluster.settings
     assert isinstance(settings, Settings)  # noqa: S101 - the plan chose this kind by it
     whole = {
         **said,
+        "machine": machine,
         "kind": cluster.kind,
         "architecture": architecture(cluster.hardware),
         "adopt": settings.adopt,
@@ -114,7 +117,7 @@ def connect(
             "LLMD_CLUSTER_ROOT": cluster.state,
             "LLMD_CLUSTER_SETTINGS": json.dumps(whole, sort_keys=True),
         },
-        triggers=[cluster.kind, *lasting, whole["machine"]["name"], whole["machine"]["disk"]],
+        triggers=[cluster.kind, *lasting, machine["name"], machine["disk"]],
         add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True)),
     )

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from machines.settings import Settings
+from tools import clusters
 
-FILE = "machine.json"
+FILE = clusters.RECORD
 
 
 class Thing(StrEnum):

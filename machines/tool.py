@@ -104,7 +104,7 @@ class Shop:
         if program is None:
             raise Missing(command[0], "not on PATH", way_out=INSTALL[command[0]])
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        leash = (sys.executable, "-m", "machines.leash", str(os.getpid()), f"{seconds:g}")
+        leash = (sys.executable, "-S", "-m", "machines.leash", str(os.getpid()), f"{seconds:g}")
         return [*leash, str(self.root / "leash"), program, *command[1:]]
 
     def _env(self) -> dict[str, str]:

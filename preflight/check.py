@@ -21,7 +21,9 @@ def check(plan: Plan) -> Verdict:
         # No version of Kubernetes is too old: nobody need wait for the cluster to say its own.
         machine = replace(machine, asks=None)
     facts = look(machine, is_there=is_there(plan.cluster))
-    return verdict(plan.name, [*rows(replace(wanted, machine=machine), facts)])
+    found = verdict(plan.name, [*rows(replace(wanted, machine=machine), facts)])
+    # Who goes on with a cluster has heard before what may be wrong with it.
+    return replace(found, warning="") if facts.is_there else found
 
 
 def kind_of(cluster: Cluster) -> clusters.Kind[Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from preflight.facts import MAC, Engine, Facts, Silent, Virtual
-from stack.machine import MachineNeeds, Reached
+from stack.machine import Address, MachineNeeds
 from tools import disk
 from tools.process import run
 
@@ -42,7 +42,7 @@ def look(needs: MachineNeeds, *, is_there: bool, proc: Path = Path("/proc")) -> 
     found = Facts(
         system=system,
         arch=ARCHITECTURES.get(platform.machine(), platform.machine()),
-        programs=frozenset(name for name in needs.tools if shutil.which(name)),
+        programs=frozenset(filter(shutil.which, (*needs.tools, *needs.useful))),
         engines=engines,
         podman_machine=machine.result() if machine else None,
         version=version.result() if version else None,
@@ -141,7 +141,7 @@ def podman_machine(name: str) -> Virtual | None:
     )
 
 
-def kubernetes(access: Reached) -> str | None:
+def kubernetes(access: Address) -> str | None:
     """The version that a cluster says it has, if it answers."""
     file = (f"--kubeconfig={access.kubeconfig}",) if access.kubeconfig else ()
     context = f"--context={access.context}"
@@ -170,9 +170,10 @@ def answer(command: Sequence[str]) -> dict[str, Any] | str:
         said: Any = json.JSONDecoder().raw_decode("\n".join(lines[begins[0] :]))[0]
     except (IndexError, ValueError):
         said = None
-    listed = cast("list[Any]", said) if isinstance(said, list) else [said]
-    last = next((line for line in reversed(lines) if line.strip()), "it says nothing")
-    return next((one for one in listed if isinstance(one, dict)), last)
+    first = next(iter(cast("list[Any]", said)), None) if isinstance(said, list) else said
+    if isinstance(first, dict):
+        return cast("dict[str, Any]", first)
+    return next((line for line in reversed(lines) if line.strip()), "it says nothing")
 
 
 def _lines(command: Sequence[str]) -> Sequence[str]:

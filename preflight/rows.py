@@ -86,15 +86,17 @@ def _platform(needs: Needs, facts: Facts) -> Row:
 
 
 def _tools(needs: Needs, facts: Facts) -> Iterator[Row]:
-    for name in needs.machine.tools:
+    machine = needs.machine
+    # What made a cluster on this machine is not asked to make it again.
+    is_hard = not (facts.is_there and machine.runs_here)
+    for name in (*machine.tools, *machine.useful):
         is_there = name in facts.programs
         yield Row(
             what=name,
             found="on PATH" if is_there else "not on PATH",
             needed="on PATH",
             mend="" if is_there else installs(name, facts),
-            # What made a cluster on this machine is not asked to make it again.
-            is_hard=not (facts.is_there and needs.machine.runs_here),
+            is_hard=is_hard and name in machine.tools,
         )
 
 

@@ -31,17 +31,16 @@ def _below(row: Row) -> Iterator[str]:
 
 def verdict(stack: str, rows: Sequence[Row]) -> Verdict:
     """Everything that is missing, and everything to be warned of, each with its way out."""
-    all_of_it = f"`make preflight STACK={stack}` shows everything"
-    missing, warnings = (
-        [told for row in rows if row.state == state for told in _told(row)]
-        for state in (State.MISSING, State.WARNING)
-    )
-    title = f"this machine lacks what stack {stack} needs; {all_of_it}:"
-    doubt = f"this machine may have too little for stack {stack}; {all_of_it}:"
     return Verdict(
-        refusal="\n".join([title, *missing]) if missing else "",
-        warning="\n".join([doubt, *warnings]) if warnings else "",
+        refusal=_listed(f"this machine lacks what stack {stack} needs", State.MISSING, stack, rows),
+        warning=_listed(f"this machine may not do for stack {stack}", State.WARNING, stack, rows),
     )
+
+
+def _listed(title: str, state: State, stack: str, rows: Sequence[Row]) -> str:
+    told = [line for row in rows if row.state is state for line in _told(row)]
+    all_of_it = f"`make preflight STACK={stack}` shows all that was looked at"
+    return "\n".join([f"{title}; {all_of_it}:", *told]) if told else ""
 
 
 def _told(row: Row) -> Iterator[str]:

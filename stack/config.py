@@ -397,13 +397,22 @@ def _narrowed(model: type[Narrowed], **annotations: Any) -> type[Narrowed]:
 
 
 def keys(model: type[BaseModel], at: str = "") -> dict[str, set[str]]:
-    """The keys that each block may have: `{"": {"release", …}, "names": {"namespace", …}}`."""
+    """The keys that each block may have: `{"": {"release", …}, "names": {"namespace", …}}`.
+
+    A cluster's are told apart by its kind: `{"cluster.embedded": {"port", …}}`.
+    """
     found: dict[str, set[str]] = {at: set()}
     for field in model.model_fields.values():
         key = str(field.alias)
         found[at].add(key)
         for block in _blocks(field.annotation):
-            for path, names in keys(block, f"{at}.{key}".removeprefix(".")).items():
+            kind = (
+                get_args(block.model_fields["kind"].annotation)
+                if issubclass(block, Cluster)
+                else ()
+            )
+            where = ".".join(part for part in (at, key, *kind) if part)
+            for path, names in keys(block, where).items():
                 found.setdefault(path, set()).update(names)
     return found
 

@@ -20,8 +20,8 @@ class PodmanMachine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reached:
-    """How a cluster that is there is reached."""
+class Address:
+    """Where a cluster is found."""
 
     kubeconfig: str | None
     """Path; None takes what the environment says."""
@@ -32,6 +32,8 @@ class Reached:
 class MachineNeeds:
     tools: tuple[str, ...] = ()
     """Programs that have to be on PATH."""
+    useful: tuple[str, ...] = ()
+    """Programs without which something is not looked at."""
     engines: Mapping[str, str] = field(default_factory=dict[str, str])
     """`docker`, `podman` -> the oldest version that will do. The first that is installed runs the
     cluster's nodes; none where nodes are elsewhere, or need none."""
@@ -47,7 +49,7 @@ class MachineNeeds:
     """Of this machine, on which something of the cluster will listen."""
     version: str | None = None
     """Of Kubernetes, as far as the stack file says or makes it."""
-    asks: Reached | None = None
+    asks: Address | None = None
     """What else knows that version, where the cluster is someone else's."""
 
     @property

@@ -48,14 +48,12 @@ _WORD = re.compile(r"'([^']*)'")
 def _of_shape(error: ErrorDetails, keys: Mapping[str, Collection[str]]) -> str:
     # pydantic names the kind it chose in the path: `cluster.embedded.port`.
     where = [
-        part
-        for at, part in enumerate(error["loc"])
-        if (at, error["loc"][0]) != (1, "cluster") or part in keys["cluster"]
+        part for at, part in enumerate(error["loc"]) if (at, error["loc"][0]) != (1, "cluster")
     ]
     path, value, context = path_of(where), error["input"], error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
-            block = path_of([part for part in where[:-1] if isinstance(part, str)])
+            block = path_of([part for part in error["loc"][:-1] if isinstance(part, str)])
             known = keys.get(block, ())
             listed = ", ".join(sorted(known))
             return f"`{path}` is not a known key, expected {listed}{_hint(str(where[-1]), known)}"

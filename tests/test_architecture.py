@@ -17,7 +17,7 @@ ASK_THE_API_SERVER = {"embedded/agent/api.py", "embedded/agent/environment.py"}
 
 LAYERS = {
     "stack": {"stack"},
-    "components": {"components", "embedded", "stack"},
+    "components": {"components", "embedded", "machines", "stack"},
     "embedded": {"embedded", "tools"},
     "machines": {"machines", "tools"},
     "tools": {"tools"},
@@ -30,7 +30,15 @@ LAYERS = {
 }
 """Package -> the packages of this project that it may import."""
 
-THIRD_PARTY = {"pulumi", "pulumi_kubernetes", "pulumi_command", "pydantic", "pydantic_core", "yaml"}
+THIRD_PARTY = {
+    "pulumi",
+    "pulumi_kubernetes",
+    "pulumi_command",
+    "pulumi_gcp",
+    "pydantic",
+    "pydantic_core",
+    "yaml",
+}
 
 
 def modules(package: str) -> list[Path]:

@@ -96,16 +96,20 @@ def test_every_problem_is_told_at_once() -> None:
         (
             {"llm-d:cluster": {"kind": "embeded"}},
             (
-                "`cluster.kind` is `embeded`, expected one of embedded, existing; "
-                "did you mean `embedded`?"
+                "`cluster.kind` is `embeded`, expected one of embedded, existing, gke, kind, "
+                "minikube, openshift; did you mean `embedded`?"
             ),
         ),
         ({"llm-d:cluster": {}}, "`cluster.kind` is missing: the stack file has to say it"),
         (
             {"llm-d:cluster": {"kind": "embedded", "prot": 6443}},
+            ("`cluster.prot` is not a known key, expected kind, nodes, port; did you mean `port`?"),
+        ),
+        (
+            {"llm-d:cluster": {"kind": "kind", "nodeImage": "kindest/node:latest"}},
             (
-                "`cluster.prot` is not a known key, expected context, kind, "
-                "kubeconfig, nodes, platform, port, version; did you mean `port`?"
+                "`cluster.nodeImage` is not a known key, expected adopt, driver, image, kind, "
+                "machine, name, nodes, ports, retain"
             ),
         ),
         (

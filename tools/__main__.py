@@ -77,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     for action in ("up", "preview", "down"):
         acting = commands.add_parser(action, help=f"{action} a stack (make {action})")
         acting.add_argument("stack", nargs="?", default=STACK)
+        if action == "down":
+            acting.add_argument(
+                "--keep", default="", help="of the stack's own cluster: nothing, stopped, running"
+            )
     looking = commands.add_parser(
         "preflight", help="what this machine has of what a stack needs (make preflight)"
     )
@@ -113,10 +117,10 @@ def _run(asked: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each comm
         case "logs":
             return logs.main(asked.stack, asked.pod, follow=asked.follow, places=here())
         case action:
-            return _on_stack(action, asked.stack)
+            return _on_stack(action, asked.stack, keep=getattr(asked, "keep", ""))
 
 
-def _on_stack(action: str, name: str) -> int:
+def _on_stack(action: str, name: str, *, keep: str) -> int:
     stack.check(name, here())
     # What a control plane on this machine runs need not be there to be looked for.
     own_cluster = action == "rehearse" or (
@@ -126,7 +130,7 @@ def _on_stack(action: str, name: str) -> int:
     install.ensure(install.embedded(gateways) if own_cluster else install.EVERY_STACK)
     if package := PACKAGES.get(action):
         return _replace_by(["python", "-m", package, name])
-    return stack.main(action, name)
+    return stack.main(action, name, keep=keep)
 
 
 def _install(names: Sequence[str]) -> int:

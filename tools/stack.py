@@ -34,40 +34,88 @@ COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 KIND_EMBEDDED = re.compile(
     r"""(?<![^\s{,"'])kind["']?\s*:\s*["']?embedded(?![^\s},"'])""",
 )
+KEEPS = ("nothing", "stopped", "running")
+OWNERS = (
+    "command:local:Command",
+    "gcp:container/cluster:Cluster",
+    "gcp:container/nodePool:NodePool",
+)
+CLUSTER = "llm-d:components:Cluster::"
+"""In the name of the component that has what makes the cluster."""
 PROVIDER = re.compile(r"""(?<![^\s{,"'])provider["']?\s*:\s*["']?([\w-]+)""")
 SECONDS = 300.0
 """For the short commands around the one that was asked for."""
 
 
-def main(action: str, stack: str, places: Places | None = None) -> int:
-    """Run `action` on `stack`; Pulumi's exit code."""
+def main(action: str, stack: str, places: Places | None = None, *, keep: str = "") -> int:
+    """Run `action` on `stack`; Pulumi's exit code.
+
+    `keep` is what `down` leaves of the stack's own cluster this time, of KEEPS; empty, what the
+    stack says.
+    """
     places = places or here()
     check(stack, places)
+    if keep not in {"", *KEEPS}:
+        raise Missing(f"KEEP={keep}", "not known", way_out=f"KEEP= one of {', '.join(KEEPS)}")
     sys.stdout.write(f"{providers.decide(here()).notice}\n")
     sys.stdout.flush()
     pulumi = Pulumi(stack, places)
     pulumi.select()
     cluster = places.state / "clusters" / stack
     if action != "preview":
-        if (cluster / "complete").exists():
-            # Without its processes nothing on it can be read or removed.
-            clusters.act("start", cluster, places, pulumi.env)
+        is_gone = cluster.exists() and not _has_it_run(cluster, pulumi, action, keep)
         pulumi.recover()
-    code = pulumi.stream(*ACTIONS[action])
+        if is_gone:
+            pulumi.forget()
+    stays = keep in {"running", "stopped"}
+    code = pulumi.stream(*ACTIONS[action], *(pulumi.but_its_cluster() if stays else ()))
     if code:
         return code
     if action == "down":
         if cluster.exists():
-            # Of a run that was killed before Pulumi had written it down.
-            clusters.act("down", cluster, places, pulumi.env)
+            _leave(cluster, pulumi, keep)
         rehearsals.clear(stack, places)
     if action == "up":
         sys.stdout.write(_told(cluster, pulumi))
     return 0
 
 
+def _has_it_run(cluster: Path, pulumi: "Pulumi", action: str, keep: str) -> bool:
+    """Start the stack's own cluster: what is on it can else neither be read nor removed.
+
+    False where it is gone, or another one by now: nothing that the state has is on it.
+    """
+    if not clusters.is_of_a_tool(cluster):
+        if (cluster / "complete").exists():
+            clusters.act("start", cluster, pulumi.places, pulumi.env)
+        return True
+    said: dict[str, Any] = json.loads(clusters.act("status", cluster, pulumi.places, pulumi.env))
+    match said["is"]:
+        case "gone" | "another":
+            sys.stdout.write(f"the stack's cluster is {said['is']}: what was on it is forgotten\n")
+            sys.stdout.flush()
+            clusters.act("forget", cluster, pulumi.places, pulumi.env)
+            return False
+        case "stopped" if action == "up" or keep or not said["goesAlong"]:
+            clusters.act("start", cluster, pulumi.places, pulumi.env)
+            return True
+        case _:
+            return True
+
+
+def _leave(cluster: Path, pulumi: "Pulumi", keep: str) -> None:
+    """What `down` leaves of the stack's own cluster, whether or not Pulumi has written it down."""
+    if keep == "running":
+        return
+    if keep == "stopped":
+        clusters.act("stop", cluster, pulumi.places, pulumi.env)
+        return
+    once = {"LLMD_CLUSTER_RETAIN": keep} if keep else {}
+    clusters.act("down", cluster, pulumi.places, pulumi.env | once)
+
+
 def _told(cluster: Path, pulumi: "Pulumi") -> str:
-    if not cluster.exists():
+    if not cluster.exists() or clusters.is_of_a_tool(cluster):
         return told(pulumi.outputs())
     said = clusters.act("troubles", cluster, pulumi.places, pulumi.env)
     found: dict[str, Any] = json.loads(said)
@@ -132,6 +180,18 @@ class Pulumi:
             state = self._export()
             state["deployment"] = unawaited(state["deployment"], {one["urn"] for one in adopted})
             self._import(state)
+
+    def forget(self) -> None:
+        """Strike out of the state what was on a cluster that is gone, and the cluster."""
+        state = self._export()
+        state["deployment"] = without_cluster(state.get("deployment") or {})
+        self._import(state)
+
+    def but_its_cluster(self) -> list[str]:
+        """Words that have `destroy` leave the stack's own cluster alone."""
+        deployment: dict[str, Any] = self._export().get("deployment") or {}
+        resources: list[dict[str, Any]] = deployment.get("resources") or []
+        return [f"--exclude={one['urn']}" for one in resources if is_own_cluster(one)]
 
     def outputs(self) -> dict[str, Any]:
         """What the program exports; secrets among it are masked."""
@@ -232,6 +292,45 @@ def settle(
     before: list[dict[str, Any]] = deployment.get("resources") or []
     settled = {**deployment, "resources": [*before, *adopted], "pending_operations": []}
     return settled, adopted, len(pending)
+
+
+def is_own_cluster(resource: Mapping[str, Any]) -> bool:
+    """Whether it is what makes the stack's cluster, and removes it."""
+    return resource["type"] in OWNERS and CLUSTER in resource.get("parent", "")
+
+
+def without_cluster(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A state in which the stack's own cluster was never made, nor anything on it."""
+    resources: list[dict[str, Any]] = deployment.get("resources") or []
+    owners = {one["urn"] for one in resources if is_own_cluster(one)}
+    gone = owners | {
+        one["urn"]
+        for one in resources
+        if one["type"].startswith(("kubernetes:", "pulumi:providers:kubernetes"))
+        or (one.get("deletedWith") in owners and one.get("custom"))
+    }
+    return {
+        **deployment,
+        "resources": [_without(one, gone) for one in resources if one["urn"] not in gone],
+    }
+
+
+def _without(resource: Mapping[str, Any], gone: Collection[str]) -> dict[str, Any]:
+    """The same with nothing that refers to what is gone."""
+    of_properties: dict[str, list[str]] = resource.get("propertyDependencies") or {}
+    cleaned: dict[str, Any] = {
+        **resource,
+        "dependencies": [one for one in resource.get("dependencies") or () if one not in gone],
+        "propertyDependencies": {
+            key: [one for one in urns or () if one not in gone]
+            for key, urns in of_properties.items()
+        },
+    }
+    if cleaned.get("deletedWith") in gone:
+        del cleaned["deletedWith"]
+    if cleaned.get("provider", "").rpartition("::")[0] in gone:
+        del cleaned["provider"]
+    return cleaned
 
 
 def unawaited(deployment: Mapping[str, Any], urns: Collection[str]) -> Mapping[str, Any]:

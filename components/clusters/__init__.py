@@ -22,6 +22,8 @@ class Access:
     context: str
     owner: pulumi.Resource | None
     """What makes the cluster and removes it, where the stack does."""
+    before: tuple[pulumi.Resource, ...] = ()
+    """What else has to be there before anything can run on it."""
     goes_along: bool = True
     """Whether what is on it goes with its owner; else each object is removed by itself."""
     credentials: pulumi.Output[str] | None = None

@@ -13,15 +13,14 @@ from components.clusters import Access, Kind
 from stack import config, plan
 from stack.hardware import Hardware
 from stack.kinds import ServiceType
-from stack.machine import MachineNeeds, Reached
+from stack.machine import Address, MachineNeeds
 from stack.platforms import PLATFORMS, Platform, PlatformName
 from stack.problems import unknown, wrong
 
 
-class Settings(config.Cluster):
-    """A cluster that someone else made."""
+class Reached(config.Cluster):
+    """How a cluster is reached that someone else made, and what is known of it."""
 
-    kind: Literal["existing"]
     context: str
     """Of the kubeconfig; never the current one, so that a stack cannot land elsewhere."""
     kubeconfig: str | None = None
@@ -30,6 +29,12 @@ class Settings(config.Cluster):
     """What the cluster has for pods; left out, nothing is checked against it."""
     version: Annotated[str, Field(pattern=r"^1\.\d+(\.\d+(-gke\.\d+)?)?$")] | None = None
     """Of Kubernetes, like 1.33 or 1.34.0-gke.1626000; left out, nothing is checked against it."""
+
+
+class Settings(Reached):
+    """A cluster that someone else made."""
+
+    kind: Literal["existing"]
     platform: PlatformName = "kubernetes"
     """Whose Kubernetes it is: what comes with the cluster is not the stack's to install."""
 
@@ -48,11 +53,11 @@ def platform(settings: Settings) -> Platform:
     return PLATFORMS[settings.platform]
 
 
-def is_there(settings: Settings) -> bool:
+def is_there(settings: Reached) -> bool:
     return any(contexts_of(path) for path in files(settings))
 
 
-def problems(settings: Settings) -> Iterator[str]:
+def problems(settings: Reached) -> Iterator[str]:
     """A kubeconfig without the context. None at all is fine: a preview needs no cluster."""
     contexts: set[str] = set()
     for path in files(settings):
@@ -74,7 +79,7 @@ def problems(settings: Settings) -> Iterator[str]:
         )
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: Reached) -> list[Path]:
     """The kubeconfig files that are there, as kubectl looks for them."""
     said = settings.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     paths = (Path(part).expanduser() for part in said.split(os.pathsep) if part)
@@ -85,17 +90,17 @@ def contexts_of(path: Path) -> set[str]:
     return {str(one.get("name")) for one in _document(path).get("contexts") or ()}
 
 
-def needs(settings: Settings) -> MachineNeeds:
+def needs(settings: Reached) -> MachineNeeds:
     """The program that signs in to it, where its kubeconfig names one; pods are elsewhere."""
     documents = [_document(path) for path in files(settings)]
     context = _entry(documents, "context", settings.context)
     user = _entry(documents, "user", str(context.get("user")))
     signs_in: dict[str, str] = user.get("exec") or {}
-    reached = Reached(kubeconfig=settings.kubeconfig, context=settings.context)
+    address = Address(kubeconfig=settings.kubeconfig, context=settings.context)
     return MachineNeeds(
         tools=(signs_in["command"],) if "command" in signs_in else (),
         version=settings.version,
-        asks=reached if context else None,
+        asks=address if context else None,
     )
 
 

@@ -51,7 +51,7 @@ class Settings(machine.Settings):
         ),
     ] = IMAGE
     """Of the node, by version and digest: it decides the version of Kubernetes."""
-    ports: list[Port] = []
+    ports: list[Port] = Field(default=[], max_length=64)
     """What is reached from this machine without a port-forward."""
 
     @property
@@ -75,8 +75,8 @@ def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> A
             "name": settings.name,
             "driver": settings.driver,
             "options": options,
-            "machine": podman_machine(settings),
         },
+        machine=podman_machine(settings),
         # kind changes nothing of a cluster that is there.
         lasting=[settings.name, settings.driver, *options.values()],
         context=f"kind-{settings.name}",
@@ -84,7 +84,7 @@ def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> A
 
 
 def podman_machine(settings: Settings) -> dict[str, Any]:
-    return machine.machine(
+    return machine.podman_machine(
         settings.machine, cpus=CPUS, memory=machine.mib(MEMORY), disk=machine.mib(DISK)
     )
 
@@ -113,7 +113,9 @@ def problems(settings: Settings) -> Iterator[str]:
         counted = Counter(getattr(port, side) for port in settings.ports)
         for port, times in counted.items():
             if times > 1:
-                yield wrong("cluster.ports", port, f"each `{side}` once, and it is there {times}×")
+                yield wrong(
+                    "cluster.ports", port, f"each `{side}` once, and it is there {times} times"
+                )
 
 
 def loads_images(settings: Settings) -> tuple[str, ...]:

@@ -62,8 +62,8 @@ def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> A
             "name": settings.profile,
             "driver": settings.driver,
             "options": options,
-            "machine": podman_machine(settings),
         },
+        machine=podman_machine(settings),
         # minikube changes none of them on a cluster that is there.
         lasting=[settings.profile, settings.driver, *options.values()],
         context=settings.profile,
@@ -71,7 +71,7 @@ def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> A
 
 
 def podman_machine(settings: Settings) -> dict[str, Any]:
-    return machine.machine(
+    return machine.podman_machine(
         settings.machine,
         cpus=settings.cpus + BESIDE_CPUS,
         memory=machine.mib(settings.memory) + BESIDE_MEMORY,

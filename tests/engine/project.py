@@ -37,7 +37,8 @@ import sys
 from pathlib import Path
 from tools.places import Places, here
 from tools.stack import main
-sys.exit(main(sys.argv[1], sys.argv[2], Places(root=Path(sys.argv[3]), cache=here().cache)))
+action, stack, root, keep = sys.argv[1:]
+sys.exit(main(action, stack, Places(root=Path(root), cache=here().cache), keep=keep))
 """
 """`make up`, `make preview` and `make down`, for a project that does not lie in the clone."""
 
@@ -95,13 +96,15 @@ class Project:
         said = {f"llm-d:{key}": value for key, value in config.items()}
         (self.root / f"Pulumi.{self.stack}.yaml").write_text(yaml.safe_dump({"config": said}))
 
-    def act(self, action: str, *, through: Sequence[str | Path] = ()) -> Ran:
+    def act(self, action: str, *, through: Sequence[str | Path] = (), keep: str = "") -> Ran:
         """`make up`, `make preview` or `make down`, to its end, run by the command `through`."""
-        return self.finish(self.start(action, through=through))
+        return self.finish(self.start(action, through=through, keep=keep))
 
-    def start(self, action: str, *, through: Sequence[str | Path] = ()) -> "subprocess.Popen[str]":
+    def start(
+        self, action: str, *, through: Sequence[str | Path] = (), keep: str = ""
+    ) -> "subprocess.Popen[str]":
         return subprocess.Popen(  # noqa: S603 - our own words
-            [*through, sys.executable, "-c", ACT, action, self.stack, self.root],
+            [*through, sys.executable, "-c", ACT, action, self.stack, self.root, keep],
             cwd=ROOT,
             env=self.env,
             stdin=subprocess.DEVNULL,

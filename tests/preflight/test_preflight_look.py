@@ -11,21 +11,26 @@ import pytest
 
 from preflight import look
 from preflight.facts import MAC, Engine, Silent, Virtual
-from stack.machine import MachineNeeds, PodmanMachine, Reached
+from stack.machine import Address, MachineNeeds, PodmanMachine
 from tests.preflight.recorders import Recorders
 
 ENGINES = {"podman": "4.9.0", "docker": "18.9.0"}
 MACHINE = PodmanMachine(name="podman-machine-default", cpus=10, memory=28672, disk=120)
 HERE = MachineNeeds(tools=("kind", "kubectl"), engines=ENGINES, podman_machine=MACHINE)
 
-DOCKER = {"ServerVersion": "28.5.1", "NCPU": 8, "MemTotal": 2**34, "Runtimes": {"nvidia": {}}}
-PODMAN = {
+DOCKER: dict[str, Any] = {
+    "ServerVersion": "28.5.1",
+    "NCPU": 8,
+    "MemTotal": 2**34,
+    "Runtimes": {"nvidia": {}},
+}
+PODMAN: dict[str, Any] = {
     "host": {"cpus": 8, "memTotal": 2**34, "serviceIsRemote": False},
     "store": {"graphRoot": "/"},
     "version": {"Version": "5.7.0"},
 }
 # As Podman 5 has it.
-INSPECTED = [
+INSPECTED: list[dict[str, Any]] = [
     {
         "Name": "podman-machine-default",
         "Resources": {"CPUs": 4, "DiskSize": 100, "Memory": 2048, "USBs": []},
@@ -164,7 +169,7 @@ def test_nothing_that_is_missing_is_in_the_way(
         tools=("kind",),
         engines=ENGINES,
         podman_machine=MACHINE,
-        asks=Reached(kubeconfig=None, context="c"),
+        asks=Address(kubeconfig=None, context="c"),
     )
 
     found = look.look(everything, is_there=False, proc=tmp_path / "nowhere")
@@ -230,7 +235,7 @@ def test_a_cluster_is_asked_for_its_version_with_its_context_in_one_word(
 ) -> None:
     recorders.has("kubectl", '{"major": "1",\n "gitVersion": "v1.33.1-gke.5"}')
     context = "; rm -rf $HOME --server=evil"
-    elsewhere = MachineNeeds(asks=Reached(kubeconfig="/k u/b", context=context))
+    elsewhere = MachineNeeds(asks=Address(kubeconfig="/k u/b", context=context))
 
     assert look.look(elsewhere, is_there=True).version == "v1.33.1-gke.5"
     assert recorders.called() == [

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preflight.facts import Engine, Facts, Silent, Virtual
@@ -312,6 +312,7 @@ def _times(part: str) -> tuple[str, str, str]:
     return part.rpartition(" x ")
 
 
+@settings(max_examples=40)
 @given(facts=MACHINES, stack=st.sampled_from([X86, ARM, GONE, wanted(KIND, "simulated")]))
 def test_whatever_is_found_each_row_says_what_and_all_parts_add_up(
     facts: Facts, stack: Any
@@ -326,6 +327,7 @@ def test_whatever_is_found_each_row_says_what_and_all_parts_add_up(
         assert not row.detail or abs(total - stack.memory) < quantity.parse("10Mi")
 
 
+@settings(max_examples=40)
 @given(facts=MACHINES, more=st.integers(0, 2**40))
 def test_more_of_a_machine_never_lacks_more(facts: Facts, more: int) -> None:
     larger = replace(
