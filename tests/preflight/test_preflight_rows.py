@@ -11,7 +11,7 @@ from preflight.facts import Engine, Facts, Silent, Virtual
 from preflight.needs import GIB
 from preflight.rows import State, rows
 from stack import quantity
-from tests.preflight.machines import (
+from tests.preflight.found_machines import (
     APPLE,
     ASLEEP,
     DESKTOP,
