@@ -13,7 +13,7 @@ $(error no `$(PYTHON)` on PATH: install Python 3.11 or newer, or name it: make P
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down rehearse smoke dashboard logs test check bench bench-routing doctor tools shell clean
+.PHONY: help up preview down preflight rehearse smoke dashboard logs test check bench bench-routing doctor tools shell clean
 
 help: ## say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ preview: ## say what `up` would change, and change nothing
 
 down: ## remove everything that `up` made; KEEP=running or stopped leaves STACK's own cluster
 	@$(TOOLS) down '$(STACK)' --keep='$(KEEP)'
+
+preflight: ## say what this machine has of what STACK needs, and the command that mends the rest
+	@$(TOOLS) preflight '$(STACK)'
 
 rehearse: ## deploy STACK to a control plane of this machine with its nodes, say where pods land
 	@$(TOOLS) rehearse '$(STACK)'

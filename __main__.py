@@ -15,10 +15,11 @@ from components import (
     gateways,
 )
 from components.outputs import endpoints
+from preflight.check import check
 from stack.config import SECRETS
 from stack.load import load
 
-plan = load(clusters=clusters.kinds(), gateways=gateways.kinds())
+plan = load(clusters=clusters.kinds(), gateways=gateways.kinds(), preflight=check)
 secrets = {key: pulumi.Config().get_secret(key) for key in SECRETS}
 
 cluster = Cluster("cluster", cluster=plan.cluster)

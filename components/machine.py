@@ -13,9 +13,14 @@ from pydantic import Field, PositiveInt
 from components.clusters import Access, existing
 from stack import config, plan, quantity
 from stack.hardware import Hardware
+from stack.machine import PodmanMachine as Virtual
 
 MIB = 2**20
 GIB = 2**30
+
+OLDEST: Mapping[str, str] = {"podman": "4.9.0", "docker": "18.9.0"}
+"""Versions of the engines that minikube does not warn of, the one that it prefers first; kind takes
+older ones too."""
 
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}[MG]i$")]
 """Of memory or a disk, as tools take it: whole MiB."""
@@ -70,6 +75,11 @@ def podman_machine(said: PodmanMachine, *, cpus: int, memory: int, disk: int) ->
         "disk": gib(said.disk) if said.disk else math.ceil(disk * MIB / GIB),
         "keep": said.keep,
     }
+
+
+def virtual(said: Mapping[str, Any]) -> Virtual:
+    """What `podman_machine` gives, as a preflight takes it."""
+    return Virtual(name=said["name"], cpus=said["cpus"], memory=said["memory"], disk=said["disk"])
 
 
 def architecture(hardware: Hardware) -> str | None:

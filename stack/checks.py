@@ -41,10 +41,9 @@ def models(stack: config.Stack, ground: Ground, secrets: frozenset[str]) -> Iter
     yield from _token(stack, secrets)
     for index, model in enumerate(stack.models):
         at = f"models[{index}]"
-        if target.server != "simulator" and not (
-            "hfToken" in secrets or stack.names.hf_token_secret
-        ):
-            yield from _gated(model, at)
+        has_token = "hfToken" in secrets or stack.names.hf_token_secret
+        if target.server != "simulator" and not has_token and is_gated(model):
+            yield _gated(model, at)
         if model.image and not is_pinned(model.image):
             yield wrong(
                 f"{at}.image",
@@ -63,20 +62,27 @@ def _token(stack: config.Stack, secrets: frozenset[str]) -> Iterator[str]:
         yield wrong("names.hfTokenSecret", said, "a Secret that is there or `hfToken`, not both")
 
 
-def _gated(model: config.Model, at: str) -> Iterator[str]:
-    """What is downloaded and asks for a token."""
+def is_gated(model: config.Model) -> bool:
+    """Whether it is downloaded, and asks for a token."""
     repository = sources.of(model).repository
     if not repository:
-        return
-    publisher = repository.split("/", 1)[0]
-    if publisher in GATED_PUBLISHERS if model.gated is None else model.gated:
-        yield wrong(
-            f"{at}.source" if model.source else f"{at}.name",
-            model.source or model.name,
-            "a model that needs no token, or a token: run `pulumi config set --secret "
-            "llm-d:hfToken`, name a Secret in `names.hfTokenSecret`, or say `gated: false` if "
-            f"{publisher} does not ask for one",
-        )
+        return False
+    return _publisher(repository) in GATED_PUBLISHERS if model.gated is None else model.gated
+
+
+def _gated(model: config.Model, at: str) -> str:
+    publisher = _publisher(sources.of(model).repository or "")
+    return wrong(
+        f"{at}.source" if model.source else f"{at}.name",
+        model.source or model.name,
+        "a model that needs no token, or a token: run `pulumi config set --secret "
+        "llm-d:hfToken`, name a Secret in `names.hfTokenSecret`, or say `gated: false` if "
+        f"{publisher} does not ask for one",
+    )
+
+
+def _publisher(repository: str) -> str:
+    return repository.split("/", 1)[0]
 
 
 def _over_limit(asked: config.Resources, target: Hardware, at: str, kind: str) -> Iterator[str]:

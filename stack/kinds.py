@@ -12,6 +12,7 @@ from stack import config
 from stack.charts import Chart
 from stack.crd_bundles import CrdBundle
 from stack.hardware import Hardware
+from stack.machine import MachineNeeds
 from stack.platforms import PLATFORMS, Platform, PlatformName
 from stack.proxy_metrics import ProxyMetrics
 from stack.releases import Release
@@ -246,6 +247,10 @@ def _plain(_settings: config.Cluster) -> Platform:
     return PLATFORMS["kubernetes"]
 
 
+def _takes_nothing(_settings: config.Cluster) -> MachineNeeds:
+    return MachineNeeds()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClusterKind(Generic[Settings]):
     settings: type[Settings]
@@ -268,3 +273,5 @@ class ClusterKind(Generic[Settings]):
     loads_images: Callable[[Settings], tuple[str, ...]] | None = None
     """The command that puts an image archive on the cluster's nodes; its path follows as the last
     word. None: pods pull."""
+    needs: Callable[[Settings], MachineNeeds] = _takes_nothing
+    """What it takes of this machine; may read files, and runs nothing."""

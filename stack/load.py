@@ -1,18 +1,23 @@
 """Where Pulumi's configuration becomes ours."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
 from stack import config, crds
+from stack.machine import Verdict
 from stack.plan import Plan
 from stack.problems import StackError
 from stack.reading import Clusters, Gateways, read, value
 
 
-def load(*, clusters: Clusters, gateways: Gateways) -> Plan:
-    """Plan the selected stack, or stop with all its problems and no traceback."""
+def load(*, clusters: Clusters, gateways: Gateways, preflight: Callable[[Plan], Verdict]) -> Plan:
+    """Plan the selected stack, or stop with all its problems and no traceback.
+
+    Before anything is created `preflight` looks at this machine; a preview needs none.
+    """
     secret = pulumi.Config()
     try:
         found = read(
@@ -27,7 +32,16 @@ def load(*, clusters: Clusters, gateways: Gateways) -> Plan:
                 crds.fetch(one.bundle)
     except StackError as error:
         raise pulumi.RunError(error.told(pulumi.get_stack())) from None
+    if not pulumi.runtime.is_dry_run():
+        _heed(preflight(found))
     return found
+
+
+def _heed(verdict: Verdict) -> None:
+    if verdict.warning:
+        pulumi.warn(verdict.warning)
+    if verdict.refusal:
+        raise pulumi.RunError(verdict.refusal)
 
 
 def _said() -> dict[str, Any]:

@@ -590,10 +590,6 @@ class Plan:
         brought = self.monitoring and self.monitoring.crds
         return (*self.providers.crds, *((brought,) if brought else ()))
 
-    images: tuple[Image, ...]
-    not_built: Mapping[str, str]
-    """Recipe that was asked for -> why nothing is built."""
-
 
 def dns(service: str, namespace: str) -> str:
     """A Service's name inside the cluster."""

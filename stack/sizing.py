@@ -12,6 +12,7 @@ from typing import Any
 
 from stack import capacity, config, flags, hardware, quantity, roles, sources
 from stack.capacity import Fit, Settings, Shape
+from stack.capacity.fit import VALUE_BYTES
 from stack.ground import Ground
 from stack.hardware import Hardware
 from stack.plan import Capacity
@@ -29,6 +30,8 @@ STEPS: Mapping[str, Decimal] = {"cpu": Decimal("0.5"), "memory": Decimal(2**30)}
 """What a share of a node is rounded down to."""
 CPU_SERVER = 4 * 2**30
 """Bytes of a CPU pod that are neither weights nor cache; `capacity.device` has them as a margin."""
+PUBLISHED = "bfloat16"
+"""What models are published in, and served in where nothing else is said."""
 READ_BYTES = 200e6
 """A second, from the pod's disk to its devices: of a slow network disk."""
 
@@ -106,7 +109,8 @@ def kv_cache(model: config.Model, role: Asked, target: Hardware) -> str | None:
     if model.kv_cache or not target.kv_cache:
         return model.kv_cache
     memory = float(quantity.parse(limit))
-    left = int((memory - (weights(model) or memory / 2) - CPU_SERVER) // 2**20)
+    size = weights(model, model.dtype or target.dtype or PUBLISHED) or memory / 2
+    left = int((memory - size - CPU_SERVER) // 2**20)
     return _capped(target.kv_cache, f"{left}Mi") if left > 0 else target.kv_cache
 
 
@@ -164,10 +168,11 @@ def storage(model: config.Model) -> str:
     return f"{int(DISK * takes // 2**30) + 1}Gi"
 
 
-def weights(model: config.Model) -> float | None:
-    """Bytes of a model's files, as published; None where they are not known."""
+def weights(model: config.Model, dtype: str = PUBLISHED) -> float | None:
+    """Bytes of a model's weights, as its files have them or as a server does; None where they are
+    not known."""
     known = _shape(model)
-    return sum(known.weights(2)) if known else None
+    return sum(known.weights(VALUE_BYTES[dtype])) if known else None
 
 
 def _automatic(model: config.Model, ground: Ground) -> config.Model:
@@ -234,7 +239,7 @@ def _settings(model: config.Model, role: Asked, ground: Ground) -> Settings:
         data_parallel=role.parallel.data,
         expert_parallel=flags.has(arguments, "--enable-expert-parallel"),
         max_model_len=model.max_model_len,
-        dtype=model.dtype or target.dtype or "bfloat16",
+        dtype=model.dtype or target.dtype or PUBLISHED,
         quantization=model.quantization,
         kv_cache_dtype=model.kv_cache_dtype or target.kv_cache_dtype or "auto",
         kv_cache=int(quantity.parse(cache)) if cache else None,

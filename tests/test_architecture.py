@@ -28,6 +28,7 @@ LAYERS = {
     "simulator": {"simulator"},
     "bench": {"bench", "components", "embedded", "stack", "tools"},
     "smoke": {"plugins", "smoke"},
+    "preflight": {"components", "preflight", "stack", "tools"},
     "rehearsal": {"components", "embedded", "rehearsal", "stack", "tools"},
 }
 """Package -> the packages of this project that it may import."""

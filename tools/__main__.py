@@ -26,7 +26,12 @@ _MENDED_BY = {
 
 STACK = "embedded"
 """The one that needs nothing but this machine."""
-PACKAGES = {"smoke": "smoke", "rehearse": "rehearsal", "dashboard": "telemetry"}
+PACKAGES = {
+    "dashboard": "telemetry",
+    "preflight": "preflight",
+    "rehearse": "rehearsal",
+    "smoke": "smoke",
+}
 """What is done in the virtual environment, by packages of the project."""
 
 
@@ -84,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
             acting.add_argument(
                 "--keep", default="", help="of the stack's own cluster: nothing, stopped, running"
             )
+    looking = commands.add_parser(
+        "preflight", help="what this machine has of what a stack needs (make preflight)"
+    )
+    looking.add_argument("stack", nargs="?", default=STACK)
     asking = commands.add_parser("smoke", help="ask a deployed stack, hop by hop (make smoke)")
     asking.add_argument("stack", nargs="?", default=STACK)
     rehearsing = commands.add_parser(
@@ -127,7 +136,10 @@ def _on_stack(asked: argparse.Namespace) -> int:
     action, name = asked.command, asked.stack
     monitoring = getattr(asked, "monitoring", False)
     stack.check(name, here())
-    own_cluster = action == "rehearse" or stack.has_own_cluster(name, here())
+    # What a control plane on this machine runs need not be there to be looked for.
+    own_cluster = action == "rehearse" or (
+        action != "preflight" and stack.has_own_cluster(name, here())
+    )
     options = stack.options(name, here())
     if monitoring:
         options.add("prometheus")

@@ -13,6 +13,7 @@ from embedded.cluster import CONTEXT
 from stack import config, plan
 from stack.hardware import Hardware
 from stack.kinds import ServiceType
+from stack.machine import MachineNeeds
 
 CHARTS = ".state/bin"
 """Where `make` puts those whose images have a program on this machine."""
@@ -65,6 +66,11 @@ def problems(settings: Settings) -> Iterator[str]:
     yield from ()
 
 
+def needs(settings: Settings) -> MachineNeeds:
+    """Its programs are `make`'s to bring, and what they lack is told once they run."""
+    return MachineNeeds(ports=(settings.port,) if settings.port else ())
+
+
 def own(settings: Settings) -> bool:
     return True
 
@@ -95,5 +101,6 @@ KIND = Kind(
     charts=CHARTS,
     is_own=own,
     is_local=True,
+    needs=needs,
     connect=connect,
 )

@@ -14,6 +14,7 @@ from components.clusters import Access, Kind
 from stack import config, plan
 from stack.hardware import Hardware
 from stack.kinds import ServiceType
+from stack.machine import Address, MachineNeeds
 from stack.platforms import PLATFORMS, Platform, PlatformName
 from stack.problems import unknown, wrong
 
@@ -118,8 +119,34 @@ def files(settings: Reached) -> list[Path]:
 
 
 def contexts_of(path: Path) -> set[str]:
-    document: Any = yaml.safe_load(path.read_text()) or {}
-    return {str(one.get("name")) for one in document.get("contexts") or ()}
+    return {str(one.get("name")) for one in _document(path).get("contexts") or ()}
+
+
+def needs(settings: Reached) -> MachineNeeds:
+    """The program that signs in to it, where its kubeconfig names one; pods are elsewhere."""
+    documents = [_document(path) for path in files(settings)]
+    context = _entry(documents, "context", settings.context)
+    user = _entry(documents, "user", str(context.get("user")))
+    signs_in: dict[str, str] = user.get("exec") or {}
+    address = Address(kubeconfig=settings.kubeconfig, context=settings.context)
+    return MachineNeeds(
+        tools=(signs_in["command"],) if "command" in signs_in else (),
+        version=settings.version,
+        asks=address if context else None,
+    )
+
+
+def _document(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text()) or {}
+
+
+def _entry(documents: list[dict[str, Any]], what: str, name: str) -> dict[str, Any]:
+    """Of one name in several files kubectl takes the first."""
+    for document in documents:
+        for one in document.get(f"{what}s") or ():
+            if one.get("name") == name:
+                return one.get(what) or {}
+    return {}
 
 
 KIND = Kind(
@@ -129,6 +156,7 @@ KIND = Kind(
     service_type=ServiceType.CLUSTER_IP,
     platform=platform,
     is_there=is_there,
+    needs=needs,
     connect=connect,
     serves=serves,
 )

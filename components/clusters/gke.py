@@ -16,6 +16,7 @@ from components.clusters import Access, Kind
 from stack import config, plan
 from stack.hardware import Hardware
 from stack.kinds import ServiceType
+from stack.machine import MachineNeeds
 from stack.platforms import PLATFORMS, Platform
 from stack.problems import wrong
 
@@ -219,6 +220,11 @@ def platform(settings: Settings) -> Platform:
     return PLATFORMS["gke"]
 
 
+def needs(settings: Settings) -> MachineNeeds:
+    """What signs in to Google, by the kubeconfig that the cluster gets."""
+    return MachineNeeds(tools=("gcloud", "gke-gcloud-auth-plugin"), version=settings.version)
+
+
 def own(settings: Settings) -> bool:
     return True
 
@@ -258,6 +264,7 @@ KIND = Kind(
     service_type=ServiceType.CLUSTER_IP,
     platform=platform,
     is_own=own,
+    needs=needs,
     is_there=is_there,
     connect=connect,
 )

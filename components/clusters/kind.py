@@ -13,6 +13,7 @@ from components.clusters import Access, Kind
 from stack import config, plan
 from stack.hardware import Hardware
 from stack.kinds import ServiceType
+from stack.machine import MachineNeeds
 from stack.problems import wrong
 
 IMAGE = (
@@ -75,12 +76,26 @@ def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> A
             "driver": settings.driver,
             "options": options,
         },
-        machine=machine.podman_machine(
-            settings.machine, cpus=CPUS, memory=machine.mib(MEMORY), disk=machine.mib(DISK)
-        ),
+        machine=podman_machine(settings),
         # kind changes nothing of a cluster that is there.
         lasting=[settings.name, settings.driver, *options.values()],
         context=f"kind-{settings.name}",
+    )
+
+
+def podman_machine(settings: Settings) -> dict[str, Any]:
+    return machine.podman_machine(
+        settings.machine, cpus=CPUS, memory=machine.mib(MEMORY), disk=machine.mib(DISK)
+    )
+
+
+def needs(settings: Settings) -> MachineNeeds:
+    return MachineNeeds(
+        tools=("kind", "kubectl"),
+        engines={settings.driver: machine.OLDEST[settings.driver]},
+        podman_machine=machine.virtual(podman_machine(settings)),
+        ports=tuple(port.host for port in settings.ports),
+        version=settings.version,
     )
 
 
@@ -114,6 +129,7 @@ KIND = Kind(
     service_type=ServiceType.CLUSTER_IP,
     is_own=machine.own,
     is_there=machine.is_there,
+    needs=needs,
     loads_images=loads_images,
     connect=connect,
     serves=machine.serves,

@@ -11,6 +11,7 @@ from components.clusters import Access, Kind
 from stack import config, plan
 from stack.hardware import Hardware
 from stack.kinds import ServiceType
+from stack.machine import MachineNeeds
 from stack.problems import wrong
 
 KUBERNETES = "1.34.0"
@@ -62,15 +63,35 @@ def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> A
             "driver": settings.driver,
             "options": options,
         },
-        machine=machine.podman_machine(
-            settings.machine,
-            cpus=settings.cpus + BESIDE_CPUS,
-            memory=options["memory"] + BESIDE_MEMORY,
-            disk=options["disk"] + BESIDE_DISK,
-        ),
+        machine=podman_machine(settings),
         # minikube changes none of them on a cluster that is there.
         lasting=[settings.profile, settings.driver, *options.values()],
         context=settings.profile,
+    )
+
+
+def podman_machine(settings: Settings) -> dict[str, Any]:
+    return machine.podman_machine(
+        settings.machine,
+        cpus=settings.cpus + BESIDE_CPUS,
+        memory=machine.mib(settings.memory) + BESIDE_MEMORY,
+        disk=machine.mib(settings.disk) + BESIDE_DISK,
+    )
+
+
+def needs(settings: Settings) -> MachineNeeds:
+    by_docker = settings.gpus or settings.driver == "docker"
+    engines = ["docker"] if by_docker else [*machine.OLDEST]
+    if settings.driver == "podman":
+        engines = ["podman"]
+    return MachineNeeds(
+        tools=("minikube", "kubectl"),
+        engines={name: machine.OLDEST[name] for name in engines},
+        runtimes=("nvidia",) if settings.gpus in {"all", "nvidia"} else (),
+        gives_devices=settings.gpus is not None,
+        node={"cpu": str(settings.cpus), "memory": settings.memory},
+        podman_machine=machine.virtual(podman_machine(settings)),
+        version=settings.kubernetes,
     )
 
 
@@ -97,6 +118,7 @@ KIND = Kind(
     service_type=ServiceType.CLUSTER_IP,
     is_own=machine.own,
     is_there=machine.is_there,
+    needs=needs,
     loads_images=loads_images,
     connect=connect,
     serves=machine.serves,

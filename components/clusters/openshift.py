@@ -1,6 +1,7 @@
 """An OpenShift cluster that is there, reached by the login that `oc` keeps in a kubeconfig."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import pulumi
@@ -10,6 +11,7 @@ from machines.openshift import whoami
 from stack import config, plan
 from stack.hardware import Hardware
 from stack.kinds import ServiceType
+from stack.machine import MachineNeeds
 from stack.platforms import PLATFORMS, Platform
 from stack.problems import wrong
 
@@ -34,6 +36,10 @@ def platform(settings: Settings) -> Platform:
     return PLATFORMS["openshift"]
 
 
+def needs(settings: Settings) -> MachineNeeds:
+    return replace(existing.needs(settings), useful=("oc",))
+
+
 def problems(settings: Settings) -> Iterator[str]:
     """Of the kubeconfig; and before an update, whether the login in it is still alive."""
     found = [*existing.problems(settings)]
@@ -55,6 +61,7 @@ KIND = Kind(
     service_type=ServiceType.CLUSTER_IP,
     platform=platform,
     is_there=existing.is_there,
+    needs=needs,
     connect=connect,
     serves=existing.serves,
 )

@@ -64,6 +64,10 @@ class Hardware:
     """Of that machine."""
     node_labels: Mapping[str, str] = field(default_factory=dict[str, str])
     node_selector: Mapping[str, str] = field(default_factory=dict[str, str])
+    instructions: frozenset[str] = frozenset()
+    """Of its CPUs, without which published images stop at once; as Linux calls them."""
+    bfloat16: frozenset[str] = frozenset()
+    """Any of which a CPU computes bfloat16 with; others need `dtype: float32`."""
     tolerates: tuple[str, ...] = ()
     """Keys of NoSchedule taints that keep other pods off its machines."""
     pod_security: Literal["restricted", "privileged"] = "restricted"

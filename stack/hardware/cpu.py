@@ -15,6 +15,8 @@ TARGET = Hardware(
     node={"cpu": "128", "memory": "512Gi", "ephemeral-storage": "1Ti"},
     node_labels={"kubernetes.io/arch": "amd64"},
     node_selector={"kubernetes.io/arch": "amd64"},
+    instructions=frozenset({"avx512f"}),
+    bfloat16=frozenset({"amx_bf16", "avx512_bf16"}),
     # vLLM binds threads and memory to NUMA nodes, which takes both.
     pod_security="privileged",
     capabilities=("SYS_NICE",),

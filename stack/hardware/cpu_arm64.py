@@ -16,5 +16,7 @@ TARGET = replace(
     node={"cpu": "8", "memory": "24Gi", "ephemeral-storage": "100Gi"},
     node_labels={"kubernetes.io/arch": "arm64"},
     node_selector={"kubernetes.io/arch": "arm64"},
+    instructions=frozenset(),
+    bfloat16=frozenset(),
     startup_seconds=2400,
 )

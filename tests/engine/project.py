@@ -19,7 +19,7 @@ from tools.process import command_line
 ROOT = Path(__file__).parents[2]
 PROGRAM = (
     *("__main__.py", "Pulumi.yaml", "builder", "components", "embedded", "images", "machines"),
-    *("simulator", "stack", "telemetry", "tools"),
+    *("preflight", "simulator", "stack", "telemetry", "tools"),
 )
 CRD_CACHE = ROOT / ".state" / "crds"
 SECONDS = 600.0

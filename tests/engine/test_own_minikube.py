@@ -1,5 +1,6 @@
 """A stack that makes its own minikube, which is a control plane of this machine here. 100 s."""
 
+import json
 import os
 import shlex
 import signal
@@ -27,6 +28,13 @@ CLUSTER = {
     "memory": "24Gi",
     "disk": "100Gi",
 }
+DOCKER = {
+    "ServerVersion": "28.5.1",
+    "OperatingSystem": "Docker Desktop",
+    "NCPU": 16,
+    "MemTotal": 64 * 2**30,
+}
+"""As a preflight wants it, whatever machine the test is on."""
 MODELS = [{"name": "Qwen/Qwen3-0.6B"}]
 NAMESPACE = "llm-d-inference-scheduler"
 
@@ -60,6 +68,9 @@ def laptop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Laptop]:
     words = shlex.join(["env", f"PYTHONPATH={ROOT}", sys.executable, str(MINIKUBE), str(home)])
     program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     program.chmod(0o755)
+    docker = home / "bin" / "docker"
+    docker.write_text(f"#!/bin/sh\necho '{json.dumps(DOCKER)}'\n")
+    docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}")
     config = EMBEDDED | {"cluster": CLUSTER, "models": MODELS}
     made = Laptop(home, Project.create(tmp_path / "project", "laptop", config))
