@@ -62,7 +62,7 @@ def examine(stack: str, places: Places) -> list[Row]:
             needs(plan, machine, tuple(gated)),
             replace(
                 facts,
-                token=f"{PREFIX}hfToken" if secrets else secret and f"Secret {secret}",
+                token=f"{PREFIX}hfToken" if "hfToken" in secrets else secret and f"Secret {secret}",
                 wrong=tuple(kind.problems(words.cluster)),
             ),
         )
@@ -82,7 +82,7 @@ def _plan(blocks: Mapping[str, Any], stack: str, secrets: frozenset[str]) -> Pla
         return planned(secrets)
     except StackError:
         # Whether a token is missing is one of the rows.
-        return planned(frozenset(config.SECRETS))
+        return planned(secrets | {"hfToken"})
 
 
 def _none(_settings: config.Cluster) -> Iterator[str]:

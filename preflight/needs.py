@@ -8,7 +8,6 @@ from stack import checks, quantity
 from stack.hardware import Hardware
 from stack.machine import MachineNeeds
 from stack.plan import Plan, Service
-from stack.planner import beside_models
 from stack.releases import releases
 
 MIB = 2**20
@@ -98,7 +97,7 @@ def _parts(plan: Plan) -> Iterator[Part]:
         asked = quantity.parse_all(model.pool.requests)
         who = f"endpoint picker of {model.name}"
         yield Part(who=who, count=model.pool.replicas, cpu=asked["cpu"], memory=asked["memory"])
-    for one in beside_models(plan.entrance, plan.providers.charts):
+    for one in plan.beside:
         asked = quantity.parse_all(one.requests)
         zero = Decimal()
         yield Part(

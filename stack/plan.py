@@ -580,6 +580,8 @@ class Plan:
     entrance: Front | Gateway
     models: tuple[Model, ...]
     monitoring: Monitoring | None
+    beside: tuple[Beside, ...]
+    """What nodes have to hold beside models and their endpoint pickers."""
     images: tuple[Image, ...]
     not_built: Mapping[str, str]
     """Recipe that was asked for -> why nothing is built."""

@@ -105,7 +105,7 @@ def plan(
     needed = providers.providers(stack, release, gateway, kind, entrance)
     if isinstance(entrance, Front):
         _refuse(checks.configuration(models, entrance))
-    beside = [*beside_models(entrance, needed.charts), *monitoring.beside(stack, kind, nodes)]
+    beside = [*_beside(entrance, needed.charts), *monitoring.beside(stack, kind, nodes)]
     if counts := checks.replicas(models, beside, sizing.unsettled(asked), nodes, target):
         models = made(sizing.with_replicas(stack, counts))
     _refuse(checks.room(models, beside, nodes, target))
@@ -132,6 +132,7 @@ def plan(
         monitoring=monitoring.monitoring(
             stack, models, entrance, release, gateway, kind, _user(stack, kind), nodes
         ),
+        beside=tuple(beside),
         images=images,
         not_built=not_built,
     )
@@ -281,7 +282,7 @@ def _pools(models: Sequence[Model]) -> dict[str, str]:
     return {model.name: model.pool.name for model in models}
 
 
-def beside_models(entrance: Front | Gateway, charts: Sequence[Chart]) -> Iterator[Beside]:
+def _beside(entrance: Front | Gateway, charts: Sequence[Chart]) -> Iterator[Beside]:
     """What nodes have to hold beside models and their endpoint pickers."""
     yield Beside(who="the gateway", replicas=entrance.replicas, requests=entrance.requests)
     if isinstance(entrance, Gateway) and entrance.reader:

@@ -25,6 +25,12 @@ DOUBTFUL = Row(
 )
 
 
+@pytest.fixture(autouse=True)
+def _no_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What programs of other tests leave behind."""
+    monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: False)
+
+
 def run(folder: Path, **changes: object) -> int:
     said = {f"llm-d:{key}": value for key, value in (EMBEDDED | changes).items()}
     (folder / "Pulumi.mine.yaml").write_text(yaml.safe_dump({"config": said}))
