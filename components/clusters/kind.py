@@ -119,7 +119,8 @@ def problems(settings: Settings) -> Iterator[str]:
 
 
 def loads_images(settings: Settings) -> tuple[str, ...]:
-    return ("kind", "load", "image-archive", f"--name={settings.name}")
+    provider = f"KIND_EXPERIMENTAL_PROVIDER={settings.driver}"
+    return ("env", provider, "kind", "load", "image-archive", f"--name={settings.name}")
 
 
 KIND = Kind(

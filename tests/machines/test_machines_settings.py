@@ -240,5 +240,8 @@ def test_images_are_loaded_by_the_tool_that_made_the_cluster() -> None:
     assert loads["minikube"]
     assert loads["kind"]
     assert loads["minikube"](taken(MINIKUBE)) == ("minikube", "image", "load", "--profile=llm-d")
-    assert loads["kind"](taken(KIND)) == ("kind", "load", "image-archive", "--name=llm-d")
+    assert loads["kind"](taken(KIND)) == (
+        *("env", "KIND_EXPERIMENTAL_PROVIDER=docker"),
+        *("kind", "load", "image-archive", "--name=llm-d"),
+    )
     assert kinds["gke"].loads_images is None
