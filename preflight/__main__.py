@@ -11,7 +11,7 @@ import yaml
 from components import clusters, gateways
 from preflight.check import is_there
 from preflight.look import look
-from preflight.needs import needs
+from preflight.needs import building, needs
 from preflight.rows import Row, State, rows
 from preflight.table import table
 from stack import checks, config, reading
@@ -52,7 +52,7 @@ def examine(stack: str, places: Places) -> list[Row]:
     words = reading.shape(blocks, clusters=known, gateways=gateways.kinds())
     kind = known[words.cluster.kind]
     plan = _plan(blocks, stack, secrets)
-    machine = kind.needs(words.cluster)
+    machine = building(plan, kind.needs(words.cluster))
     downloads = plan.cluster.hardware.server != "simulator"
     gated = (one.name for one in words.models if downloads and checks.is_gated(one))
     facts = look(machine, is_there=is_there(plan.cluster, places.root))

@@ -6,7 +6,7 @@ from typing import Any
 
 from components import clusters
 from preflight.look import look
-from preflight.needs import needs
+from preflight.needs import building, needs
 from preflight.rows import rows
 from preflight.table import verdict
 from stack.machine import Verdict
@@ -15,7 +15,7 @@ from stack.plan import Cluster, Plan
 
 def check(plan: Plan) -> Verdict:
     """Look at what a deployment takes of this machine; at less where its cluster is there."""
-    machine = kind_of(plan.cluster).needs(plan.cluster.settings)
+    machine = building(plan, kind_of(plan.cluster).needs(plan.cluster.settings))
     wanted = needs(plan, machine)
     if not wanted.features:
         # No version of Kubernetes is too old: nobody need wait for the cluster to say its own.

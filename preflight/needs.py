@@ -1,7 +1,7 @@
 """What a stack needs of the machine that it is deployed from, or that its cluster is on. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from stack import checks, quantity
@@ -59,6 +59,22 @@ class Needs:
     @property
     def memory(self) -> Decimal:
         return sum((one.memory * one.count for one in self.parts), Decimal())
+
+
+BUILDERS = ("podman", "docker")
+
+
+def building(plan: Plan, machine: MachineNeeds) -> MachineNeeds:
+    """With what builds the stack's images."""
+    if not plan.images:
+        return machine
+    engines = {one.engine for one in plan.images}
+    programs = {"docker" if one == "buildx" else one for one in engines if one}
+    return replace(
+        machine,
+        tools=(*machine.tools, "git"),
+        builds=BUILDERS if None in engines else tuple(sorted(programs)),
+    )
 
 
 def needs(plan: Plan, machine: MachineNeeds, gated: tuple[str, ...] = ()) -> Needs:

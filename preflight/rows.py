@@ -50,6 +50,7 @@ def rows(needs: Needs, facts: Facts) -> Iterator[Row]:
             what="cluster", found="not to be had", needed="as the stack file says", mend=problem
         )
     yield from _tools(needs, facts)
+    yield from _builds(needs, facts)
     if needs.machine.runs_here:
         yield _engine(needs, facts)
         yield from _podman_machine(needs, facts)
@@ -97,6 +98,17 @@ def _tools(needs: Needs, facts: Facts) -> Iterator[Row]:
             needed="on PATH",
             mend="" if is_there else installs(name, facts),
             is_hard=is_hard and name in machine.tools,
+        )
+
+
+def _builds(needs: Needs, facts: Facts) -> Iterator[Row]:
+    if builds := needs.machine.builds:
+        found = next((one for one in builds if one in facts.programs), None)
+        yield Row(
+            what="image builds",
+            found=found or "none on PATH",
+            needed=" or ".join(builds),
+            mend="" if found else installs(builds[0], facts),
         )
 
 

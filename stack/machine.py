@@ -37,6 +37,8 @@ class MachineNeeds:
     engines: Mapping[str, str] = field(default_factory=dict[str, str])
     """`docker`, `podman` -> the oldest version that will do. The first that is installed runs the
     cluster's nodes; none where nodes are elsewhere, or need none."""
+    builds: tuple[str, ...] = ()
+    """Programs of which one builds the stack's images; none where there are none to build."""
     runtimes: tuple[str, ...] = ()
     """Container runtimes that the engine has to have."""
     gives_devices: bool = False

@@ -8,7 +8,7 @@ from test_bad_input import SHAPE
 
 from components import clusters, gateways
 from preflight.facts import MAC, Engine, Facts, Silent, Virtual
-from preflight.needs import GIB, Needs, needs
+from preflight.needs import GIB, Needs, building, needs
 from preflight.rows import Row, State, rows
 from stack import config
 from stack.planner import plan
@@ -74,7 +74,8 @@ def wanted(
         clusters=kinds,
         gateways=gateways.kinds(),
     )
-    return needs(made, kinds[made.cluster.kind].needs(made.cluster.settings), gated)
+    machine = kinds[made.cluster.kind].needs(made.cluster.settings)
+    return needs(made, building(made, machine), gated)
 
 
 def _none(_settings: config.Cluster) -> Iterator[str]:

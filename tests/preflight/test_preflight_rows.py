@@ -148,6 +148,24 @@ def test_on_a_bare_machine_every_tool_is_missing_with_a_way_out() -> None:
 
 
 @pytest.mark.parametrize(
+    ("engine", "lacking"),
+    [(None, {"git"}), ("podman", {"git"}), ("buildx", {"git", "image builds"})],
+)
+def test_images_that_are_built_take_git_and_an_engine(
+    engine: str | None, lacking: set[str]
+) -> None:
+    images = {
+        "build": ["vllm-cpu"],
+        "registry": {"repository": "registry.example/me"},
+        **({"engine": engine} if engine else {}),
+    }
+    stack = wanted({"kind": "existing", "context": "c"}, hardware="cpu-arm64", images=images)
+
+    with_podman = replace(LINUX, programs=frozenset({"kubectl", "podman"}))
+    assert missing(stack, with_podman).keys() == lacking
+
+
+@pytest.mark.parametrize(
     ("why", "way_out"),
     [
         ("Cannot connect to the Docker daemon", "sudo systemctl start docker"),
