@@ -59,12 +59,18 @@ def main(
     check(stack, places)
     if keep not in {"", *own_cluster.KEEPS}:
         raise Missing(f"KEEP={keep}", "not known", way_out=f"one of {', '.join(own_cluster.KEEPS)}")
+    cluster = places.state / "clusters" / stack
+    if keep == "stopped" and not cluster.exists():
+        raise Missing(
+            f"KEEP={keep}",
+            f"stack {stack} has no cluster on this machine",
+            way_out="KEEP=running, and stop it by its owner's means",
+        )
     sys.stdout.write(f"{providers.decide(here()).notice}\n")
     sys.stdout.flush()
     pulumi = Pulumi(stack, places)
     pulumi.select()
     more = pulumi.with_monitoring() if monitoring else ()
-    cluster = places.state / "clusters" / stack
     if action != "preview":
         is_gone = cluster.exists() and not _has_it_run(cluster, pulumi, action, keep)
         pulumi.recover()

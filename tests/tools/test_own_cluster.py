@@ -68,3 +68,10 @@ def test_what_is_to_be_kept_is_one_of_three_words(tmp_path: Path) -> None:
 
     with pytest.raises(Missing, match=r"KEEP=everything: not known\n.*nothing, stopped, running"):
         stack.main("down", "mine", Places(root=tmp_path, cache=tmp_path), keep="everything")
+
+
+def test_a_cluster_that_is_elsewhere_is_not_stopped_from_here(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.mine.yaml").write_text("config: {}\n")
+
+    with pytest.raises(Missing, match="KEEP=stopped: stack mine has no cluster on this machine"):
+        stack.main("down", "mine", Places(root=tmp_path, cache=tmp_path), keep="stopped")
