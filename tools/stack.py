@@ -57,15 +57,8 @@ def main(
     """
     places = places or here()
     check(stack, places)
-    if keep not in {"", *own_cluster.KEEPS}:
-        raise Missing(f"KEEP={keep}", "not known", way_out=f"one of {', '.join(own_cluster.KEEPS)}")
     cluster = places.state / "clusters" / stack
-    if keep == "stopped" and not cluster.exists():
-        raise Missing(
-            f"KEEP={keep}",
-            f"stack {stack} has no cluster on this machine",
-            way_out="KEEP=running, and stop it by its owner's means",
-        )
+    _refuse(keep, stack, cluster)
     sys.stdout.write(f"{providers.decide(here()).notice}\n")
     sys.stdout.flush()
     pulumi = Pulumi(stack, places)
@@ -90,6 +83,18 @@ def main(
     if action == "up":
         sys.stdout.write(_told(cluster, pulumi))
     return 0
+
+
+def _refuse(keep: str, stack: str, cluster: Path) -> None:
+    """What cannot be left of the stack's cluster."""
+    if keep not in {"", *own_cluster.KEEPS}:
+        raise Missing(f"KEEP={keep}", "not known", way_out=f"one of {', '.join(own_cluster.KEEPS)}")
+    if keep == "stopped" and not cluster.exists():
+        raise Missing(
+            f"KEEP={keep}",
+            f"stack {stack} has no cluster on this machine",
+            way_out="KEEP=running, and stop it by its owner's means",
+        )
 
 
 def _has_it_run(cluster: Path, pulumi: "Pulumi", action: str, keep: str) -> bool:
