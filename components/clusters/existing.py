@@ -44,11 +44,11 @@ class Settings(Reached):
 
 def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> Access:
     settings = cluster.settings
-    assert isinstance(settings, Settings)  # noqa: S101 - the plan chose this kind by it
+    assert isinstance(settings, Reached)  # noqa: S101 - the plan chose this kind by it
     return Access(kubeconfig=settings.kubeconfig, context=settings.context, owner=None)
 
 
-def nodes(settings: Settings, hardware: Hardware) -> config.Nodes | None:
+def nodes(settings: Reached, hardware: Hardware) -> config.Nodes | None:
     return settings.nodes
 
 

@@ -6,10 +6,8 @@ from typing import Literal
 
 import pulumi
 
-from components.clusters import Access, Kind, existing
+from components.clusters import Kind, existing
 from machines.openshift import whoami
-from stack import config, plan
-from stack.hardware import Hardware
 from stack.kinds import ServiceType
 from stack.machine import MachineNeeds
 from stack.platforms import PLATFORMS, Platform
@@ -20,16 +18,6 @@ class Settings(existing.Reached):
     """An OpenShift cluster that someone else made."""
 
     kind: Literal["openshift"]
-
-
-def connect(name: str, cluster: plan.Cluster, opts: pulumi.ResourceOptions) -> Access:
-    settings = cluster.settings
-    assert isinstance(settings, Settings)  # noqa: S101 - the plan chose this kind by it
-    return Access(kubeconfig=settings.kubeconfig, context=settings.context, owner=None)
-
-
-def nodes(settings: Settings, hardware: Hardware) -> config.Nodes | None:
-    return settings.nodes
 
 
 def platform(settings: Settings) -> Platform:
@@ -56,12 +44,12 @@ def problems(settings: Settings) -> Iterator[str]:
 
 KIND = Kind(
     settings=Settings,
-    nodes=nodes,
+    nodes=existing.nodes,
     problems=problems,
     service_type=ServiceType.CLUSTER_IP,
     platform=platform,
     is_there=existing.is_there,
     needs=needs,
-    connect=connect,
+    connect=existing.connect,
     serves=existing.serves,
 )
