@@ -199,5 +199,5 @@ def test_a_port_in_use_is_named(new_project: NewProject, control_plane: Cluster)
     up = project.act("up")
 
     assert up.code != 0
-    assert f"port {port} of 127.0.0.1 is in use" in up.said
+    assert f"port {port} is taken, needed free on this machine" in up.said
     assert "Traceback" not in up.said
