@@ -47,12 +47,12 @@ test: ## run all tests, on the real engine and a real API server too (what CI ru
 	@$(TOOLS) install --all
 	@$(TOOLS) run -- python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
-check: ## lint, types and the tests that need no engine: a minute
+check: ## lint, types and unit tests: a minute
 	@$(TOOLS) install venv
 	@$(VENV)/ruff check
 	@$(VENV)/ruff format --check
 	@$(VENV)/pyright
-	@$(VENV)/python -m pytest -n 2 -m 'not engine' $(TESTS)
+	@$(VENV)/python -m pytest -n 2 -m 'not engine and not slow' --dist loadfile $(TESTS)
 
 bench: ## time preview and update, beside an empty program and kubectl apply
 	@$(TOOLS) install

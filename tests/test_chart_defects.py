@@ -27,6 +27,8 @@ from stack.platforms import PLATFORMS
 from stack.refusals import REFUSALS
 from stack.releases import releases
 
+pytestmark = pytest.mark.slow
+
 Objects: TypeAlias = Sequence[Object]
 Faults: TypeAlias = Iterator[str]
 

@@ -23,6 +23,8 @@ from stack.platforms import PLATFORMS
 from stack.problems import StackError
 from stack.releases import releases
 
+pytestmark = pytest.mark.slow
+
 HERE = {"kind": "existing", "context": "c"}
 PROVIDERS = {name: kind for name, kind in gateways.kinds().items() if isinstance(kind, Provider)}
 UNDEFINED_HERE = {"gatewayApi": False, "inferenceExtension": False}

@@ -23,6 +23,8 @@ from recording import ROOT, Deploy
 from stack.hardware import targets
 from stack.releases import releases
 
+pytestmark = pytest.mark.slow
+
 UPDATE = "UPDATE_PARITY"
 """Set it to write the document anew after a change that is meant."""
 WITH_RENDERINGS = [name for name, one in guides().items() if one.rendering]

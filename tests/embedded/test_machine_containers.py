@@ -11,6 +11,8 @@ from agent_machines import ADDRESS, POD, ended, is_running, left_of, log_of, pro
 from embedded.agent.linux import Linux
 from embedded.agent.machine import Mount
 
+pytestmark = pytest.mark.slow
+
 ANY_PROGRAMS_SIGNALS = sum(1 << number - 1 for number in signal.valid_signals())
 """As /proc tells sets of signals; those that the C library keeps to itself nobody can set back."""
 

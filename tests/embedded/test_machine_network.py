@@ -16,6 +16,8 @@ from embedded.agent import node
 from embedded.agent.linux import Linux
 from embedded.agent.machine import Endpoint, MachineError, Side
 
+pytestmark = pytest.mark.slow
+
 OTHER, OTHER_ADDRESS = "pod-b", "198.18.0.7"
 SERVICE = Endpoint(Side.PODS, "10.0.0.1", 443)
 LARGE = bytes(range(256)) * (1 << 16)

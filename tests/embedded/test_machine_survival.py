@@ -19,6 +19,8 @@ from embedded.agent import node
 from embedded.agent.linux import PROJECT, Linux
 from embedded.agent.machine import Ended, MachineError, Running
 
+pytestmark = pytest.mark.slow
+
 AGENT = """
 import sys
 from pathlib import Path

@@ -22,6 +22,8 @@ from builder.asked import Image
 from builder.running import Runner
 from tools.progress import Progress
 
+pytestmark = pytest.mark.slow
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAME = "localhost/llm-d-endpoint-picker:v1-arm64-abc"
 QUAY = "registry.invalid/me/picker"

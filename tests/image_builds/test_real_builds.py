@@ -20,7 +20,10 @@ from image_builds.machine import (
     why_no_podman,
 )
 
-pytestmark = pytest.mark.skipif(bool(why := why_no_podman()), reason=why)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(why := why_no_podman()), reason=why),
+]
 
 
 @pytest.fixture

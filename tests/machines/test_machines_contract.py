@@ -13,6 +13,8 @@ from machines import minikube
 from machines.settings import Settings
 from tools.errors import Missing
 
+pytestmark = pytest.mark.slow
+
 START = (
     "minikube start --profile=llm-d-cpu --driver=docker --cpus=8 --memory=24576mb "
     "--disk-size=102400mb --kubernetes-version=v1.34.0 --interactive=false"

@@ -8,6 +8,8 @@ from bench_of_tools import KIND, MINIKUBE, Bench, is_alive
 
 from machines.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 MAKING = [
     (MINIKUBE, "linux", "minikube start before"),
     (MINIKUBE, "linux", "minikube start during"),

@@ -26,6 +26,8 @@ from started_plugin import (
 
 from plugins.values import UNKNOWN
 
+pytestmark = pytest.mark.slow
+
 RESOURCE = "command:local:Command"
 RUN = "command:local:run"
 SLEEPS = 'sleep 60 & echo "$!" >> pids; setsid sleep 60 & echo "$!" > daemon; echo "$$" >> pids; '

@@ -9,6 +9,8 @@ from recording import STACKS, Deploy
 from preflight import check
 from tests.preflight.recorders import Recorders
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = (
     *("docker", "gcloud", "gke-gcloud-auth-plugin", "kind", "kubectl", "minikube", "oc"),
     *("podman", "sysctl"),
