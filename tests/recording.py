@@ -108,7 +108,7 @@ def prometheuses(stack: str) -> Iterator[str]:
     platform = cluster.get("platform")
     if platform != "openshift":
         yield "install"
-    if cluster["kind"] != "embedded":
+    if cluster["kind"] not in {"embedded", "kind", "minikube"}:  # which begin empty
         yield "operator"
     if platform in {"gke", "openshift"}:
         yield platform

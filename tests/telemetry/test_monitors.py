@@ -54,6 +54,15 @@ def test_every_stack_can_be_watched_by_each_prometheus_that_its_cluster_can_have
     assert bool(of(found, "PrometheusRule", "Rules")) == (prometheus is not None)
 
 
+@pytest.mark.parametrize("stack", ["kind-arm64", "minikube"])
+def test_a_cluster_that_is_yet_to_be_made_has_no_operator_and_gets_no_monitors(
+    stack: str, deploy: Deploy
+) -> None:
+    found = deploy(stack, config={"llm-d:monitoring": {"prometheus": "operator"}})
+
+    assert of(found, "PodMonitor", "ServiceMonitor", "PrometheusRule") == []
+
+
 def test_each_role_of_each_model_has_a_monitor_that_selects_its_pods_alone(deploy: Deploy) -> None:
     found = made(deploy)
 
