@@ -28,7 +28,7 @@ from engine.traffic import Traffic
 from stack.picker_metrics import BUILT_HERE
 from stack.plan import Metrics
 from stack.proxy_metrics import STANDALONE
-from telemetry.asking import Prometheus
+from telemetry.asking import AskingError, Prometheus
 from telemetry.boards import boards
 from telemetry.panels import Board, Panel, Query
 from telemetry.picture import filled_in
@@ -86,7 +86,11 @@ class Monitored:
 
     def wait(self, done: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + SECONDS
-        while not done():
+        while True:
+            # A Prometheus that has just come up does not answer at once.
+            with contextlib.suppress(AskingError):
+                if done():
+                    return
             assert time.monotonic() < deadline, f"{what}; firing: {self.firing()}"
             time.sleep(0.5)
 
