@@ -13,6 +13,8 @@ import pytest
 from bench import running
 from bench.running import BenchError, seconds
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_command_is_timed_from_its_start_to_its_end(tmp_path: Path) -> None:
     assert 0.2 <= seconds(["sleep", "0.2"], env=os.environ, cwd=tmp_path) < 5

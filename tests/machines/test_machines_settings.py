@@ -20,6 +20,8 @@ from machines.settings import Settings
 from machines.tool import Shop
 from stack import config
 
+pytestmark = pytest.mark.slow
+
 MINIKUBE: dict[str, Any] = {"kind": "minikube", "cpus": 8, "memory": "24Gi", "disk": "100Gi"}
 KIND: dict[str, Any] = {"kind": "kind"}
 HOSTILE = st.one_of(

@@ -13,6 +13,8 @@ import pytest
 from recording import ROOT
 from served import COMPLETION, run
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-m", "simulator", "--model=m", "--device=tiny"]
 
 

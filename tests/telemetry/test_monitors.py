@@ -13,6 +13,8 @@ from components import Cluster
 from stack import monitoring
 from telemetry import scraping
 
+pytestmark = pytest.mark.slow
+
 EXISTING = {"kind": "existing", "context": "other"}
 GOOGLES = {"llm-d:cluster": {**EXISTING, "platform": "gke"}}
 MODELS = [
