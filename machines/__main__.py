@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import signal
 import sys
 from pathlib import Path
@@ -10,20 +9,18 @@ from types import FrameType
 
 from machines.lifecycle import Lifecycle
 from machines.settings import Settings
+from tools.architecture import architecture
 from tools.errors import Missing
 
 ACTIONS = "up, start, stop, down, status, forget"
 INTERRUPTED = 130
-ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
-"""As machines call themselves -> as Kubernetes does."""
 
 
 def main(action: str) -> None:
-    machine = platform.machine()
     cluster = Lifecycle(
         root=Path(os.environ["LLMD_CLUSTER_ROOT"]).absolute(),
         platform=sys.platform,
-        architecture=ARCHITECTURES.get(machine, machine),
+        architecture=architecture(),
     )
     match action:
         case "up":

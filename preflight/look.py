@@ -14,13 +14,12 @@ from typing import Any, cast
 from preflight.facts import MAC, Engine, Facts, Silent, Virtual
 from stack.machine import Address, MachineNeeds
 from tools import disk
+from tools.architecture import architecture
 from tools.process import run
 
 SECONDS = 5.0
 """For one command: a machine that is asked for longer has trouble of its own."""
 CONNECT_SECONDS = 0.5
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-"""As kernels call them -> as Kubernetes does."""
 APPLE_SILICON = "hw.optional.arm64"
 """1 also where this Python was built for Intel, and is translated."""
 DESKTOP = "Docker Desktop"
@@ -41,7 +40,7 @@ def look(needs: MachineNeeds, *, is_there: bool, proc: Path = Path("/proc")) -> 
         engines = {name: one.result() for name, one in asked.items()}
     found = Facts(
         system=system,
-        arch=ARCHITECTURES.get(platform.machine(), platform.machine()),
+        arch=architecture(),
         programs=frozenset(filter(shutil.which, (*needs.tools, *needs.useful, *needs.builds))),
         engines=engines,
         podman_machine=machine.result() if machine else None,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tools import catalog, disk, gobuild, records, search, store, uv, vendor
+from tools.architecture import architecture
 from tools.catalog import TOOLS, Tool, pin
 from tools.errors import Missing
 from tools.gobuild import Go
@@ -49,8 +50,6 @@ SOURCES = 3 * disk.GB
 BINARIES = 4 * disk.GB
 """0.8 GB stay; the rest is go's, until the programs are linked."""
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-
 
 @dataclass
 class Work:
@@ -71,8 +70,7 @@ class Work:
     def platform(self) -> tuple[str, str]:
         if isinstance(self.go, Go):
             return self.go.system, self.go.arch
-        machine = platform.machine()
-        return platform.system().lower(), _ARCHITECTURES.get(machine, machine)
+        return platform.system().lower(), architecture()
 
 
 def ensure(
